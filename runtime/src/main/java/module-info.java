@@ -1,0 +1,8 @@
+/** Devices, tensors, and the execution of generated power attention kernels. */
+module org.powerattention.runtime {
+  requires transitive org.powerattention.annotations;
+  requires static transitive org.jspecify;
+  requires jcuda;
+
+  exports org.powerattention.runtime;
+}
