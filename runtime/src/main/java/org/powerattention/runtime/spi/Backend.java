@@ -13,6 +13,14 @@ public interface Backend extends AutoCloseable {
   /** Allocates memory filled with zeros. */
   Memory allocate(long bytes);
 
+  /**
+   * Allocates memory with undefined content, for work that is ordered on a stream; where the device
+   * has no stream-ordered allocation, it does as {@link #allocate}.
+   */
+  default Memory allocateOn(long bytes, long stream) {
+    return allocate(bytes);
+  }
+
   /** Returns memory at a device address that someone else owns; CUDA only. */
   Memory borrow(long address, long bytes);
 

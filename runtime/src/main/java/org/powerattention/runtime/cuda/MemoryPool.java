@@ -1,0 +1,116 @@
+package org.powerattention.runtime.cuda;
+
+import java.util.ArrayDeque;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.TreeMap;
+import jcuda.driver.CUdeviceptr;
+import jcuda.driver.CUresult;
+import jcuda.driver.JCudaDriver;
+
+/**
+ * Device memory that is kept for the next use on the same stream. What was given back on a stream
+ * is handed out again on that stream only, where later work waits for earlier work anyway; so
+ * neither giving nor taking waits for the device.
+ *
+ * <p>The driver's own pools would do the same, but give everything up at each synchronisation
+ * unless an attribute is set, and JCuda has no function to set it. All methods need the context to
+ * be current.
+ */
+final class MemoryPool {
+  /**
+   * Blocks of this size and more are rounded up to its multiples, smaller ones to a power of two.
+   */
+  private static final long LARGE = 2L << 20;
+
+  private static final long SMALLEST = 512;
+
+  private final String where;
+  private final long mostKept;
+  private final Map<Long, TreeMap<Long, ArrayDeque<Long>>> idle = new HashMap<>();
+  private long kept;
+
+  /**
+   * Creates an empty pool.
+   *
+   * @param where the device in words
+   * @param mostKept bytes of idle memory from which on it is freed instead of kept
+   */
+  MemoryPool(String where, long mostKept) {
+    this.where = where;
+    this.mostKept = mostKept;
+  }
+
+  /** Returns the size of the block that serves a request. */
+  static long blockSize(long bytes) {
+    if (bytes >= LARGE) {
+      return (bytes + LARGE - 1) / LARGE * LARGE;
+    }
+    return Math.max(SMALLEST, Long.highestOneBit(Math.max(bytes, 1) * 2 - 1));
+  }
+
+  /** Returns the address of a block of {@link #blockSize} bytes, with undefined content. */
+  synchronized long take(long bytes, long stream) {
+    long size = blockSize(bytes);
+    TreeMap<Long, ArrayDeque<Long>> blocks = idle.get(stream);
+    if (blocks != null) {
+      ArrayDeque<Long> addresses = blocks.get(size);
+      if (addresses != null) {
+        Long address = addresses.pollLast();
+        if (address != null) {
+          kept -= size;
+          return address;
+        }
+      }
+    }
+    return allocate(size);
+  }
+
+  /** Takes back a block, for which all work is in order on a stream. */
+  synchronized void give(long address, long bytes, long stream) {
+    long size = blockSize(bytes);
+    if (kept + size > mostKept) {
+      free(address);
+      return;
+    }
+    kept += size;
+    idle.computeIfAbsent(stream, s -> new TreeMap<>())
+        .computeIfAbsent(size, s -> new ArrayDeque<>())
+        .addLast(address);
+  }
+
+  /** Frees what is kept for a stream, which is about to be destroyed. */
+  synchronized void forget(long stream) {
+    TreeMap<Long, ArrayDeque<Long>> blocks = idle.remove(stream);
+    if (blocks != null) {
+      blocks.forEach(
+          (size, addresses) -> {
+            kept -= size * addresses.size();
+            addresses.forEach(this::free);
+          });
+    }
+  }
+
+  /** Frees everything that is kept. */
+  synchronized void clear() {
+    for (Long stream : idle.keySet().toArray(new Long[0])) {
+      forget(stream);
+    }
+  }
+
+  private long allocate(long size) {
+    CUdeviceptr pointer = new CUdeviceptr();
+    int result = JCudaDriver.cuMemAlloc(pointer, size);
+    if (result == CUresult.CUDA_ERROR_OUT_OF_MEMORY) {
+      clear();
+      result = JCudaDriver.cuMemAlloc(pointer, size);
+    }
+    Driver.check(result, "cuMemAlloc of " + size + " bytes", where);
+    return Handles.value(pointer);
+  }
+
+  /** The driver waits for work that uses the memory. */
+  private void free(long address) {
+    Driver.check(JCudaDriver.cuMemFree(Handles.pointer(address)), "cuMemFree", where);
+  }
+}

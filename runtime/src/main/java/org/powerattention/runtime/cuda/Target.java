@@ -1,0 +1,68 @@
+package org.powerattention.runtime.cuda;
+
+import java.util.List;
+import java.util.stream.Collectors;
+import org.powerattention.runtime.CompilationException;
+import org.powerattention.runtime.KernelImage;
+
+/**
+ * What a source is compiled to for a device.
+ *
+ * @param architecture value of NVRTC's {@code --gpu-architecture}, such as {@code sm_90a}
+ * @param binary whether that yields a cubin; if not, PTX, which the driver finishes
+ */
+record Target(String architecture, boolean binary) {
+  /** Least compute capability that any family runs on, 8.0. */
+  static final int LEAST_CAPABILITY = 80;
+
+  /** An image and what it is compiled to. */
+  record Choice(KernelImage image, Target target) {}
+
+  /** Returns the options that the compiler is given. */
+  List<String> options() {
+    return List.of("--gpu-architecture=" + architecture, "--std=c++17");
+  }
+
+  /**
+   * Chooses the newest family that a device runs and the compiler knows, as machine code for the
+   * device if the compiler can make it, else as PTX for the nearest lower architecture.
+   *
+   * @param images the sources, oldest family first
+   * @param capability ten times the device's compute capability, such as 90
+   * @param supported the architectures that the compiler reports
+   * @throws CompilationException if there is none
+   */
+  static Choice choose(List<KernelImage> images, int capability, List<Integer> supported) {
+    for (int i = images.size() - 1; i >= 0; i--) {
+      KernelImage image = images.get(i);
+      String family = image.family();
+      // sm_90a has instructions that no other architecture has, not even newer ones.
+      boolean exact = family.endsWith("a");
+      int least = Integer.parseInt(family.substring(3, family.length() - (exact ? 1 : 0)));
+      if (exact ? capability != least : capability < least) {
+        continue;
+      }
+      if (supported.contains(capability)) {
+        return new Choice(image, new Target(exact ? family : "sm_" + capability, true));
+      }
+      int nearest = supported.stream().filter(a -> a <= capability).max(Integer::compare).orElse(0);
+      if (!exact && nearest >= least) {
+        return new Choice(image, new Target("compute_" + nearest, false));
+      }
+    }
+    String families = images.stream().map(KernelImage::family).collect(Collectors.joining(", "));
+    throw new CompilationException(
+        capability < LEAST_CAPABILITY
+            ? "the GPU has compute capability "
+                + capability / 10.0
+                + "; the kernels need 8.0 (Ampere) or newer: use Accelerator.cpu()"
+            : "no target for a GPU of compute capability "
+                + capability / 10.0
+                + ": sources are for "
+                + families
+                + ", and this NVRTC compiles for "
+                + supported
+                + "; use a newer NVRTC",
+        "");
+  }
+}
