@@ -3,8 +3,8 @@ package org.powerattention.runtime.cpu;
 import java.util.Arrays;
 
 /**
- * The attention form within a chunk, for a block of query rows that are the lanes of all loops.
- * Leaves {@code sum_j w_ij v_j} in {@code work.total}, transposed.
+ * The attention form within a chunk and its overlap, for a block of query rows that are the lanes
+ * of all loops. Leaves {@code sum_j w_ij v_j} in {@code work.total}, transposed.
  *
  * <p>Keys before the block are taken with the gates as a product of two factors that are at most 1,
  * {@code exp(G_i - G_m) exp(G_m - G_j)} with m the last such key: one exponential per row and one
@@ -27,9 +27,10 @@ final class ChunkAttention {
   }
 
   /**
-   * Computes rows {@code [first, first + count)} of the chunk, whose queries are in the workspace.
+   * Computes the rows at positions {@code [first, first + count)}, whose queries are in the
+   * workspace, over all keys from position 0 on.
    *
-   * @param first a multiple of {@link Workspace#ROWS}
+   * @param first a multiple of {@link Workspace#KEYS}
    */
   void compute(HeadWalk head, int first, int count) {
     for (int c = 0; c < columns; c++) {

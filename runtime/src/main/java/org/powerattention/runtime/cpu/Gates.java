@@ -5,8 +5,8 @@ import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.spi.TensorView;
 
 /**
- * Cumulative log gates of one head over one chunk: {@code G_i} counted from the chunk's start, in
- * fp64, so that differences stay exact to fp32 however long the chunk is.
+ * Cumulative log gates of one head over a run of tokens: {@code G_i} counted from position 0, in
+ * fp64, so that differences stay exact to fp32 however long the run is.
  */
 final class Gates {
   /**
@@ -25,7 +25,7 @@ final class Gates {
 
   /**
    * @param view log gates {@code [b, t, h]}, or null for gates that are all 1
-   * @param capacity greatest length of a chunk
+   * @param capacity greatest length of a run
    */
   Gates(@Nullable TensorView view, int capacity) {
     this.view = view;
@@ -50,7 +50,7 @@ final class Gates {
     return view != null;
   }
 
-  /** Returns {@code exp(G_i)}: what is left at position i of the state before the chunk. */
+  /** Returns {@code exp(G_i)}: what is left at position i of the state before position 0. */
   float sinceStart(int i) {
     return view == null ? 1 : (float) Math.exp(cumulative[i]);
   }

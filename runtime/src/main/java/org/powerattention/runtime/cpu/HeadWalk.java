@@ -2,18 +2,39 @@ package org.powerattention.runtime.cpu;
 
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
+import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.spi.ForwardProblem;
 
-/** One key/value head of one sequence, on its way from chunk to chunk. */
+/**
+ * One key/value head of one sequence, on its way from chunk to chunk.
+ *
+ * <p>The state lags {@value #OVERLAP} tokens behind: a chunk's queries meet those tokens before it
+ * as keys. Reading a state cancels large terms, which leaves an error of about {@code 1e-7 (|q|
+ * |k|)^p}; after a strong gate, when a few recent tokens with small weights are all that counts,
+ * that would not be small beside their sum. It is once the gates of the overlap have damped it.
+ */
 final class HeadWalk {
+  /** Tokens by which the state lags behind: the least chunk. */
+  private static final int OVERLAP = KernelSpec.CHUNK_STEP;
+
   private final ForwardCall call;
   private final @Nullable StateSums state;
   private int batch;
   private int head;
-  private int start;
-  private int length;
 
-  /** Gates of the present chunk. */
+  /** Token of position 0: the state holds all tokens before it. */
+  private int base;
+
+  /** Position of the chunk's first token. */
+  private int start;
+
+  /** Position after the chunk's last token. */
+  private int end;
+
+  /** Position up to which the state takes in tokens at the end of the chunk. */
+  private int taken;
+
+  /** Gates from position 0 to the end of the chunk. */
   final Gates gates;
 
   HeadWalk(ForwardCall call) {
@@ -24,7 +45,7 @@ final class HeadWalk {
             && problem.finalState() == null
             && call.chunk == problem.tokens();
     this.state = stateless ? null : new StateSums(call.features, call.headDim);
-    this.gates = new Gates(problem.logG(), call.chunk);
+    this.gates = new Gates(problem.logG(), call.chunk + OVERLAP);
   }
 
   /**
@@ -42,9 +63,12 @@ final class HeadWalk {
 
   /** Goes to the chunk that starts at a token. */
   void enter(int token) {
-    start = token;
-    length = Math.min(call.chunk, call.problem.tokens() - token);
-    gates.load(batch, head, start, length);
+    start = Math.min(token, OVERLAP);
+    base = token - start;
+    end = Math.min(base + start + call.chunk, call.problem.tokens()) - base;
+    boolean isLast = base + end == call.problem.tokens();
+    taken = isLast ? (call.problem.finalState() == null ? 0 : end) : end - OVERLAP;
+    gates.load(batch, head, base, end);
   }
 
   /** Returns how many blocks of rows the chunk's queries make, over all heads of the group. */
@@ -53,16 +77,16 @@ final class HeadWalk {
   }
 
   private int blocksPerHead() {
-    return (length + Workspace.ROWS - 1) / Workspace.ROWS;
+    return (end - start + Workspace.ROWS - 1) / Workspace.ROWS;
   }
 
   /** Computes one block of output rows. The latest rows come first: they have the most keys. */
   void output(int block, Workspace work) {
     int perHead = blocksPerHead();
     int queryHead = head * call.group + block % call.group;
-    int first = (perHead - 1 - block / call.group) * Workspace.ROWS;
-    int count = Math.min(Workspace.ROWS, length - first);
-    call.readQueries(batch, queryHead, start + first, count, work);
+    int first = start + (perHead - 1 - block / call.group) * Workspace.ROWS;
+    int count = Math.min(Workspace.ROWS, end - first);
+    call.readQueries(batch, queryHead, base + first, count, work);
     new ChunkAttention(call, work).compute(this, first, count);
     if (state != null && !state.isZero()) {
       addState(state, first, count, work);
@@ -70,7 +94,7 @@ final class HeadWalk {
     float[] y = new float[call.headDim];
     for (int i = 0; i < count; i++) {
       finish(work.total, i, y);
-      call.write(batch, start + first + i, queryHead, y, work);
+      call.write(batch, base + first + i, queryHead, y, work);
     }
   }
 
@@ -97,20 +121,20 @@ final class HeadWalk {
     }
   }
 
-  /** Returns whether the state after this chunk is needed. */
+  /** Returns whether the state takes in tokens at the end of this chunk. */
   boolean updates() {
-    return start + length < call.problem.tokens() || call.problem.finalState() != null;
+    return taken > 0;
   }
 
-  /** Takes the chunk into a range of the state's entries. */
+  /** Moves a range of the state's entries forward. */
   void update(int fromEntry, int toEntry, Workspace work) {
     StateSums sums = requireState();
-    int last = length - 1;
+    int last = taken - 1;
     if (!sums.isZero() && gates.present()) {
       sums.decay(gates.sinceStart(last), fromEntry, toEntry);
     }
-    for (int j = gates.firstLive(last); j < length; j += Workspace.TOKENS) {
-      int count = Math.min(Workspace.TOKENS, length - j);
+    for (int j = gates.firstLive(last); j < taken; j += Workspace.TOKENS) {
+      int count = Math.min(Workspace.TOKENS, taken - j);
       readTokens(call, j, count, work);
       for (int i = 0; i < count; i++) {
         Vectors.scale(work.values[i], gates.between(last, j + i), call.features.columns);
@@ -119,7 +143,7 @@ final class HeadWalk {
     }
   }
 
-  /** Ends the update of a chunk, after all ranges. */
+  /** Ends an update, after all ranges. */
   void leave() {
     requireState().markFilled();
   }
@@ -138,8 +162,8 @@ final class HeadWalk {
     return state;
   }
 
-  /** Reads keys and values of the chunk from position j on. */
+  /** Reads keys and values from position j on. */
   void readTokens(ForwardCall from, int j, int count, Workspace work) {
-    from.readTokens(batch, head, start + j, count, work);
+    from.readTokens(batch, head, base + j, count, work);
   }
 }
