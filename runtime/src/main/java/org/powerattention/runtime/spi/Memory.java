@@ -10,7 +10,9 @@ public interface Memory extends AutoCloseable {
   /** Returns the device address; 0 on the CPU. */
   long address();
 
-  /** Copies a buffer's remaining bytes to an offset, ordered after all work on the default stream. */
+  /**
+   * Copies a buffer's remaining bytes to an offset, ordered after all work on the default stream.
+   */
   void write(long offset, ByteBuffer source);
 
   /** Fills a buffer's remaining bytes from an offset, after all work on the default stream. */
