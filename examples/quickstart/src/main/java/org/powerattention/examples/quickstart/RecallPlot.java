@@ -12,8 +12,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import javax.imageio.ImageIO;
 import org.knowm.xchart.BitmapEncoder;
-import org.knowm.xchart.BitmapEncoder.BitmapFormat;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
@@ -49,15 +49,16 @@ final class RecallPlot {
       byMemory.computeIfAbsent(measurement.memory(), name -> new ArrayList<>()).add(measurement);
     }
     XYChart chart = emptyChart();
+    int index = 0;
     for (List<Measurement> line : byMemory.values()) {
-      addLine(chart, line);
+      addLine(chart, line, index++);
     }
     Path parent = file.toAbsolutePath().getParent();
     if (parent != null) {
       Files.createDirectories(parent);
     }
     try (OutputStream out = Files.newOutputStream(file)) {
-      BitmapEncoder.saveBitmap(chart, out, BitmapFormat.PNG);
+      ImageIO.write(BitmapEncoder.getBufferedImage(chart), "png", out);
     }
   }
 
@@ -87,8 +88,7 @@ final class RecallPlot {
     return chart;
   }
 
-  private static void addLine(XYChart chart, List<Measurement> line) {
-    int index = chart.getSeriesMap().size();
+  private static void addLine(XYChart chart, List<Measurement> line, int index) {
     long least = line.get(0).bytes();
     long most = line.get(line.size() - 1).bytes();
     String size =
