@@ -46,7 +46,7 @@ final class PowerMemory implements AssociativeMemory {
         Tensor k = tensor(keys);
         Tensor v = tensor(values);
         Tensor y = operator.forward(q, k, v, OPTIONS.finalState(state))) {
-      device.synchronize();
+      y.accelerator().synchronize();
     }
   }
 
