@@ -27,9 +27,6 @@ require_driver() {
   fi
 }
 
-# NVRTC opens its builtins by name.
-export LD_LIBRARY_PATH="$here/nvrtc${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-
 [ $# -gt 0 ] || usage
 command=$1
 shift
