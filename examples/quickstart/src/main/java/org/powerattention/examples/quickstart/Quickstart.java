@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.List;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarStyle;
 import org.powerattention.runtime.Accelerator;
 
 /** Memorises a document in states of fixed size and asks it back. */
@@ -20,6 +21,8 @@ public final class Quickstart {
    * @throws IOException if the text cannot be read or the plot cannot be written
    */
   public static void main(String... arguments) throws IOException {
+    // Nothing is shown on a screen, so that none is needed.
+    System.setProperty("java.awt.headless", "true");
     Path text = Path.of(arguments.length > 0 ? arguments[0] : ".");
     Path plot = Path.of(arguments.length > 1 ? arguments[1] : "recall.png");
     run(Document.read(text), plot, System.out);
@@ -49,19 +52,25 @@ public final class Quickstart {
                 + " different pairs of words; needed: at least "
                 + (Experiment.LEAST + 1));
       }
-      out.printf("Text: %s, %,d different pairs of words%n", document.name(), document.pairs().size());
+      out.printf(
+          "Text: %s, %,d different pairs of words%n", document.name(), document.pairs().size());
       out.printf("Device: %s%n%n", device.name());
       List<Measurement> measurements = withProgressBar(experiment);
-      out.printf("%nRecalled right, by number of associations stored:%n%n%s", Table.of(measurements));
+      out.printf(
+          "%nRecalled right, by number of associations stored:%n%n%s", Table.of(measurements));
       writePlot(measurements, plot, out);
     }
   }
 
   private static List<Measurement> withProgressBar(Experiment experiment) {
+    // A log would get a line for each update; it gets the first and the last one.
+    boolean terminal = System.console() != null;
     try (ProgressBar bar =
         new ProgressBarBuilder()
             .setTaskName("Memorising and asking")
             .setInitialMax(experiment.work())
+            .setStyle(terminal ? ProgressBarStyle.UNICODE_BLOCK : ProgressBarStyle.ASCII)
+            .setUpdateIntervalMillis(terminal ? 100 : 60_000)
             .build()) {
       return experiment.run(bar::stepBy);
     }
@@ -69,8 +78,6 @@ public final class Quickstart {
 
   private static void writePlot(List<Measurement> measurements, Path plot, PrintStream out)
       throws IOException {
-    // Nothing is shown on a screen, so that none is needed.
-    System.setProperty("java.awt.headless", "true");
     try {
       RecallPlot.write(measurements, plot);
       out.printf("%nPlot: %s%n", plot.toAbsolutePath().normalize());

@@ -29,8 +29,7 @@ final class RecallPlot {
 
   /** Colours that remain apart for colour-blind eyes (Okabe and Ito). */
   private static final List<Color> COLOURS =
-      List.of(
-          new Color(0xE69F00), new Color(0x009E73), new Color(0x0072B2), new Color(0x777777));
+      List.of(new Color(0xE69F00), new Color(0x009E73), new Color(0x0072B2), new Color(0x777777));
 
   private static final List<Marker> MARKERS =
       List.of(

@@ -33,7 +33,8 @@ final class Table {
     text.append('\n');
     line(text, "memory, then", last.stream().map(m -> bytes(m.bytes())).toList());
     line(text, "stored per second", last.stream().map(m -> count(m.storedPerSecond())).toList());
-    line(text, "answered per second", last.stream().map(m -> count(m.answeredPerSecond())).toList());
+    line(
+        text, "answered per second", last.stream().map(m -> count(m.answeredPerSecond())).toList());
     return text.toString();
   }
 

@@ -39,7 +39,9 @@ final class ExperimentTest {
 
   private static Document document(int pairs) {
     String text =
-        IntStream.range(0, pairs).mapToObj(i -> "w" + i + " v" + i).collect(Collectors.joining(" "));
+        IntStream.range(0, pairs)
+            .mapToObj(i -> "w" + i + " v" + i)
+            .collect(Collectors.joining(" "));
     return Document.of("numbers", text);
   }
 
