@@ -13,7 +13,9 @@ struct OutputShared {
     unsigned char state[2][kSlabBlocks * kBlockBytes];
     KeyTile keys[2];
   };
+#if GATED
   float gates[2][kKeyTile];
+#endif
 };
 static_assert(sizeof(OutputShared) == kOutputSharedBytes, "the launch must match");
 
@@ -394,13 +396,13 @@ __device__ __forceinline__ void output(const ForwardArguments& args) {
 
 // Chunked form: y_i = exp(G_i) phi(q_i) S + sum_j w_ij v_j over the chunk and the tokens before it
 // that S leaves out. Grid (row tiles, batch * query_heads).
-extern "C" __global__ __launch_bounds__(kOutputThreads)
+extern "C" __global__ __launch_bounds__(kOutputThreads, 2)
 void output_pass(const __grid_constant__ ForwardArguments args) {
   output<true>(args);
 }
 
 // Attention form: the chunk is the whole sequence. Same grid.
-extern "C" __global__ __launch_bounds__(kOutputThreads)
+extern "C" __global__ __launch_bounds__(kOutputThreads, 2)
 void attention(const __grid_constant__ ForwardArguments args) {
   output<false>(args);
 }

@@ -249,7 +249,7 @@ __device__ __forceinline__ void load_tokens(
 // Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads): a block keeps its
 // features of S in registers and walks its segment of the sequence, 64 tokens at a step; each warp
 // has kWarpBlocks blocks of 16 features and all value columns.
-extern "C" __global__ __launch_bounds__(kStateThreads)
+extern "C" __global__ __launch_bounds__(kStateThreads, 2)
 void state_pass(const __grid_constant__ ForwardArguments args) {
   extern __shared__ __align__(128) unsigned char shared_memory[];
   StateShared& shared = *reinterpret_cast<StateShared*>(shared_memory);
