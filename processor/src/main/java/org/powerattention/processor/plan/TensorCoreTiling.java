@@ -27,7 +27,8 @@ final class TensorCoreTiling {
     long snapshotBytes = (long) features / 16 * blockBytes;
 
     // Output: two blocks of 16 rows a warp share every operand read from shared memory, where the
-    // chunk can be cut that way. Registers and 99 KiB of shared memory (consumer GPUs) set the rest.
+    // chunk can be cut that way. Registers and 99 KiB of shared memory (consumer GPUs) set the
+    // rest.
     int rowBlocks = spec.chunk() % 128 == 0 && !(wide && half) ? 2 : 1;
     int outputRows = OUTPUT_WARPS * rowBlocks * 16;
     int keyTile = wide ? 32 : 64;

@@ -40,7 +40,9 @@ public final class DeclarationReader {
     List<AnnotationMirror> found = new ArrayList<>();
     for (AnnotationMirror annotation : type.getAnnotationMirrors()) {
       TypeElement annotationType = MoreElements.asType(annotation.getAnnotationType().asElement());
-      if (annotationType.getQualifiedName().contentEquals(PowerAttention.class.getCanonicalName())) {
+      if (annotationType
+          .getQualifiedName()
+          .contentEquals(PowerAttention.class.getCanonicalName())) {
         found.add(annotation);
       } else if (annotationType
           .getQualifiedName()

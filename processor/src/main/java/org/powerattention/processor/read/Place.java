@@ -12,4 +12,5 @@ import org.jspecify.annotations.Nullable;
  * @param annotation the declaration
  * @param value the value, or null to mean the whole declaration
  */
-public record Place(TypeElement type, AnnotationMirror annotation, @Nullable AnnotationValue value) {}
+public record Place(
+    TypeElement type, AnnotationMirror annotation, @Nullable AnnotationValue value) {}

@@ -60,8 +60,7 @@ public final class Validator {
     int headDim = declaration.headDim().value();
     int chunk = declaration.chunk().value();
     boolean degreeFits = degree >= KernelSpec.MIN_DEGREE && degree <= KernelSpec.MAX_DEGREE;
-    boolean headDimFits =
-        isMultiple(headDim, KernelSpec.HEAD_DIM_STEP, KernelSpec.MAX_HEAD_DIM);
+    boolean headDimFits = isMultiple(headDim, KernelSpec.HEAD_DIM_STEP, KernelSpec.MAX_HEAD_DIM);
     boolean valid = degreeFits && headDimFits;
     if (!degreeFits) {
       reporter.report(Diagnostic.DEGREE, declaration.degree().place(), degree);
@@ -109,8 +108,7 @@ public final class Validator {
 
   private boolean checkNames(Declaration declaration, Set<String> launchers) {
     if (declaration.isPrivate()) {
-      reporter.report(
-          Diagnostic.PRIVATE, declaration.place(), declaration.qualifiedName());
+      reporter.report(Diagnostic.PRIVATE, declaration.place(), declaration.qualifiedName());
       return false;
     }
     String name = declaration.name().value();
@@ -128,8 +126,7 @@ public final class Validator {
 
   private static String launcherName(Declaration declaration) {
     String name = declaration.name().value();
-    return Operator.launcherName(
-        name.isEmpty() ? String.join("_", declaration.typeNames()) : name);
+    return Operator.launcherName(name.isEmpty() ? String.join("_", declaration.typeNames()) : name);
   }
 
   private static boolean isMultiple(int value, int step, int most) {

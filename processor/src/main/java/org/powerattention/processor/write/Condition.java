@@ -60,7 +60,8 @@ final class Condition {
   private int or() {
     int value = and();
     while (accept("||")) {
-      value = (and() != 0 | value != 0) ? 1 : 0;
+      int right = and(); // parsed whatever the left side is
+      value = value != 0 || right != 0 ? 1 : 0;
     }
     return value;
   }
@@ -68,7 +69,8 @@ final class Condition {
   private int and() {
     int value = comparison();
     while (accept("&&")) {
-      value = (comparison() != 0 & value != 0) ? 1 : 0;
+      int right = comparison(); // parsed whatever the left side is
+      value = value != 0 && right != 0 ? 1 : 0;
     }
     return value;
   }
@@ -105,7 +107,7 @@ final class Condition {
       return value;
     }
     String name = token;
-    if (name.isEmpty() || !Character.isLetterOrDigit(name.charAt(0)) && name.charAt(0) != '_') {
+    if (!name.matches("\\w+")) {
       throw new IllegalArgumentException("not an expression: " + text);
     }
     advance();

@@ -14,8 +14,8 @@ import org.powerattention.processor.plan.Constant;
 import org.powerattention.processor.plan.KernelPlan;
 
 /**
- * Composes one self-contained CUDA source from the pieces under {@code kernels}, which are CUDA that
- * an editor and nvcc take as they are.
+ * Composes one self-contained CUDA source from the pieces under {@code kernels}, which are CUDA
+ * that an editor and nvcc take as they are.
  *
  * <p>Composition resolves what differs between specs and nothing else: {@code #include "piece"}
  * becomes the piece, once; {@code #include "spec.cuh"} the plan's constants; {@code #if} lines over
@@ -108,8 +108,7 @@ public final class CudaSource {
   private void appendLine(String line, int number, Deque<Conditional> open) {
     boolean taken = open.isEmpty() || open.peek().taken;
     if (line.startsWith("#if ")) {
-      open.push(
-          new Conditional(taken, Condition.holds(line.substring(4), plan.symbols()), number));
+      open.push(new Conditional(taken, Condition.holds(line.substring(4), plan.symbols()), number));
     } else if (line.startsWith("#elif ")) {
       top(open, "#elif").branch(Condition.holds(line.substring(6), plan.symbols()));
     } else if (line.equals("#else")) {

@@ -162,9 +162,15 @@ public final class LauncherWriter {
         .addJavadoc(
             "Computes y with the default options, see {@link #forward($L)}.\n\n",
             parameterTypes("Tensor", spec.gated() ? 4 : 3) + ", ForwardOptions")
-        .addJavadoc(INPUT_TAGS + gateTag() + "@return y [b, t, hq, $L], to be closed\n",
-            spec.headDim(), spec.dtype(), spec.headDim(), spec.dtype(), spec.headDim(),
-            spec.dtype(), spec.headDim())
+        .addJavadoc(
+            INPUT_TAGS + gateTag() + "@return y [b, t, hq, $L], to be closed\n",
+            spec.headDim(),
+            spec.dtype(),
+            spec.headDim(),
+            spec.dtype(),
+            spec.headDim(),
+            spec.dtype(),
+            spec.headDim())
         .addModifiers(Modifier.PUBLIC)
         .returns(TENSOR)
         .addParameters(inputs())
@@ -181,8 +187,13 @@ public final class LauncherWriter {
                 + OPTIONS_TAG
                 + "@return y [b, t, hq, $L], to be closed\n"
                 + ERROR_TAGS,
-            spec.headDim(), spec.dtype(), spec.headDim(), spec.dtype(), spec.headDim(),
-            spec.dtype(), spec.headDim())
+            spec.headDim(),
+            spec.dtype(),
+            spec.headDim(),
+            spec.dtype(),
+            spec.headDim(),
+            spec.dtype(),
+            spec.headDim())
         .addModifiers(Modifier.PUBLIC)
         .returns(TENSOR)
         .addParameters(inputs())
@@ -200,8 +211,14 @@ public final class LauncherWriter {
                 + gateTag()
                 + OPTIONS_TAG
                 + ERROR_TAGS,
-            spec.headDim(), spec.dtype(), spec.headDim(), spec.dtype(), spec.headDim(),
-            spec.dtype(), spec.headDim(), spec.dtype())
+            spec.headDim(),
+            spec.dtype(),
+            spec.headDim(),
+            spec.dtype(),
+            spec.headDim(),
+            spec.dtype(),
+            spec.headDim(),
+            spec.dtype())
         .addModifiers(Modifier.PUBLIC)
         .addParameter(TENSOR, "y")
         .addParameters(inputs())
@@ -219,7 +236,11 @@ public final class LauncherWriter {
                     + "@param q address of the queries [b, t, hq, $L], $L\n"
                     + "@param k address of the keys [b, t, h, $L], $L\n"
                     + "@param v address of the values [b, t, h, $L], $L\n",
-                spec.headDim(), spec.dtype(), spec.headDim(), spec.dtype(), spec.headDim(),
+                spec.headDim(),
+                spec.dtype(),
+                spec.headDim(),
+                spec.dtype(),
+                spec.headDim(),
                 spec.dtype())
             .addModifiers(Modifier.PUBLIC)
             .addParameter(TypeName.LONG, "q")
@@ -239,9 +260,9 @@ public final class LauncherWriter {
             @param queryHeads query heads hq, a multiple of {@code keyHeads}
             @param keyHeads key/value heads h
             """,
-            spec.headDim(), spec.dtype())
-        .addJavadoc(
-            OPTIONS_TAG + ERROR_TAGS + "@throws UnsupportedOperationException on the CPU\n")
+            spec.headDim(),
+            spec.dtype())
+        .addJavadoc(OPTIONS_TAG + ERROR_TAGS + "@throws UnsupportedOperationException on the CPU\n")
         .addParameter(TypeName.LONG, "y")
         .addParameter(TypeName.INT, "batch")
         .addParameter(TypeName.INT, "tokens")

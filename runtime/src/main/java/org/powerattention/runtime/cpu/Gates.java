@@ -60,7 +60,10 @@ final class Gates {
     return view == null ? 1 : (float) Math.exp(cumulative[i] - cumulative[j]);
   }
 
-  /** Returns the least j from which on {@code exp(G_i - G_j)} is not zero in fp32, for j <= i. */
+  /**
+   * Returns the least j from which on {@code exp(G_i - G_j)} is not zero in fp32, for {@code j <=
+   * i}.
+   */
   int firstLive(int i) {
     if (view == null) {
       return 0;

@@ -7,7 +7,9 @@ import org.powerattention.runtime.Tiling;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.Memory;
 
-/** Launches the forward kernels of one program, in the order that {@code power_attention.cu} gives. */
+/**
+ * Launches the forward kernels of one program, in the order that {@code power_attention.cu} gives.
+ */
 final class CudaForward {
   private static final int GATE_THREADS = 256; // kGateThreads of gate_sum.cuh
   private static final int SCAN_THREADS = 256; // kScanThreads of carry_scan.cuh

@@ -90,10 +90,9 @@ final class ExtractedResources {
     URLConnection connection = open(resource);
     if (connection instanceof JarURLConnection jar) {
       JarEntry entry = jar.getJarEntry();
-      try (InputStream content = jar.getInputStream()) {
-        if (entry != null && entry.getCrc() >= 0 && entry.getSize() >= 0) {
-          return new Fingerprint(entry.getSize(), entry.getCrc());
-        }
+      jar.getInputStream().close(); // lets go of the jar
+      if (entry != null && entry.getCrc() >= 0 && entry.getSize() >= 0) {
+        return new Fingerprint(entry.getSize(), entry.getCrc());
       }
       connection = open(resource);
     }

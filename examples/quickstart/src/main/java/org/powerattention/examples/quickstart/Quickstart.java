@@ -62,6 +62,7 @@ public final class Quickstart {
     }
   }
 
+  @SuppressWarnings("SystemConsoleNull") // a terminal or not matters only to how progress looks
   private static List<Measurement> withProgressBar(Experiment experiment) {
     // A log would get a line for each update; it gets the first and the last one.
     boolean terminal = System.console() != null;
