@@ -1,5 +1,6 @@
 /**
- * First stage: from the compiler's model to plain values, each with the place it was written at.
+ * First stage: turns annotations, as the compiler presents them, into plain values, and remembers
+ * where each was written.
  */
 @NullMarked
 package org.powerattention.processor.read;

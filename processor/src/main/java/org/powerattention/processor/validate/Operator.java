@@ -3,57 +3,27 @@ package org.powerattention.processor.validate;
 import org.powerattention.annotations.KernelSpec;
 
 /**
- * A valid declaration.
+ * What a valid declaration asks for.
  *
- * @param spec what it denotes
- * @param packageName package of the annotated type and of the launcher; empty for the default one
+ * @param packageName package of the launcher, empty for the default package
+ * @param name name of the operator, such as {@code Outer_Inner}
  * @param typeName qualified name of the annotated type
- * @param launcherName simple name of the launcher
  * @param isPublic whether the launcher is public
+ * @param spec what is computed
  */
 public record Operator(
-    KernelSpec spec, String packageName, String typeName, String launcherName, boolean isPublic) {
-  private static final String SUFFIX = "Launcher";
-
-  /** Returns the launcher's simple name for an operator's name. */
-  static String launcherName(String operatorName) {
-    return operatorName + SUFFIX;
+    String packageName, String name, String typeName, boolean isPublic, KernelSpec spec) {
+  /** Returns the simple name of the launcher. */
+  public String launcherName() {
+    return launcherName(name);
   }
 
-  /** Returns the operator's name: the launcher's without its suffix. */
-  public String name() {
-    return launcherName.substring(0, launcherName.length() - SUFFIX.length());
-  }
-
-  /** Returns the launcher's qualified name. */
+  /** Returns the qualified name of the launcher. */
   public String qualifiedLauncherName() {
-    return packageName.isEmpty() ? launcherName : packageName + "." + launcherName;
+    return packageName.isEmpty() ? launcherName() : packageName + "." + launcherName();
   }
 
-  /** Returns the name of the resource with the CUDA source for an architecture. */
-  public String resource(String architecture) {
-    return "META-INF/powerattention/"
-        + (packageName.isEmpty() ? "" : packageName.replace('.', '/') + "/")
-        + launcherName
-        + "."
-        + architecture
-        + ".cu";
-  }
-
-  /** Returns the declaration with every value resolved, as it would be written. */
-  public String declaration() {
-    return "@PowerAttention(degree = "
-        + spec.degree()
-        + ", headDim = "
-        + spec.headDim()
-        + ", chunk = "
-        + spec.chunk()
-        + ", dtype = "
-        + spec.dtype()
-        + ", gated = "
-        + spec.gated()
-        + ", normalized = "
-        + spec.normalized()
-        + ")";
+  static String launcherName(String name) {
+    return name + "Launcher";
   }
 }

@@ -1,163 +1,127 @@
 package org.powerattention.processor.validate;
 
 import java.util.ArrayList;
-import java.util.HashSet;
+import java.util.HashMap;
 import java.util.List;
-import java.util.Locale;
-import java.util.Set;
+import java.util.Map;
 import javax.lang.model.SourceVersion;
+import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.KernelSpec;
-import org.powerattention.annotations.PowerAttention;
+import org.powerattention.processor.read.AnnotatedType;
 import org.powerattention.processor.read.Declaration;
-import org.powerattention.processor.read.Place;
 
-/** Checks declarations, reporting each mistake once, at the value that is wrong. */
+/** Checks all declarations of a type, and names their launchers. */
 public final class Validator {
   private final Reporter reporter;
+  private final SpecRules specRules;
 
-  /** Creates a validator that reports mistakes to {@code reporter}. */
+  /** Creates a validator that reports what it rejects. */
   public Validator(Reporter reporter) {
     this.reporter = reporter;
+    this.specRules = new SpecRules(reporter);
   }
 
   /**
-   * A valid declaration's operator.
+   * A declaration that passed.
    *
-   * @param operator the operator
-   * @param place where its name is decided, for problems with the files named after it
+   * @param operator what it asks for
+   * @param declaration where it came from
    */
-  public record Result(Operator operator, Place place) {}
+  public record Valid(Operator operator, Declaration declaration) {}
 
-  /** Returns the operators that the valid ones of a type's declarations denote. */
-  public List<Result> validate(List<Declaration> declarations) {
-    List<Result> operators = new ArrayList<>();
-    Set<String> launchers = new HashSet<>();
+  /** Returns those of a type's declarations that are valid; each mistake is reported once. */
+  public List<Valid> validate(List<Declaration> declarations) {
+    if (!declarations.isEmpty() && !checkVisible(declarations.get(0))) {
+      return List.of();
+    }
+    List<Valid> valid = new ArrayList<>();
+    Map<String, Declaration> byName = new HashMap<>();
     for (Declaration declaration : declarations) {
-      boolean valid = checkValues(declaration);
-      valid &= checkNames(declaration, launchers);
-      if (valid) {
-        Operator operator =
-            new Operator(
-                KernelSpec.of(
-                    declaration.degree().value(),
-                    declaration.headDim().value(),
-                    declaration.chunk().value(),
-                    declaration.dtype().value(),
-                    declaration.gated().value(),
-                    declaration.normalized().value()),
-                declaration.packageName(),
-                declaration.qualifiedName(),
-                launcherName(declaration),
-                declaration.isPublic());
-        operators.add(new Result(operator, declaration.name().place()));
+      boolean spec = specRules.check(declaration);
+      boolean name = checkName(declaration) && checkDistinct(declaration, byName);
+      if (spec && name) {
+        valid.add(new Valid(operator(declaration), declaration));
       }
-    }
-    return operators;
-  }
-
-  private boolean checkValues(Declaration declaration) {
-    int degree = declaration.degree().value();
-    int headDim = declaration.headDim().value();
-    int chunk = declaration.chunk().value();
-    boolean degreeFits = degree >= KernelSpec.MIN_DEGREE && degree <= KernelSpec.MAX_DEGREE;
-    boolean headDimFits = isMultiple(headDim, KernelSpec.HEAD_DIM_STEP, KernelSpec.MAX_HEAD_DIM);
-    boolean valid = degreeFits && headDimFits;
-    if (!degreeFits) {
-      reporter.report(Diagnostic.DEGREE, declaration.degree().place(), degree);
-    }
-    if (!headDimFits) {
-      reporter.report(
-          Diagnostic.HEAD_DIM,
-          declaration.headDim().place(),
-          headDim,
-          nearest(headDim, KernelSpec.HEAD_DIM_STEP, KernelSpec.MAX_HEAD_DIM));
-    }
-    if (chunk != PowerAttention.AUTOMATIC
-        && !isMultiple(chunk, KernelSpec.CHUNK_STEP, KernelSpec.MAX_CHUNK)) {
-      valid = false;
-      reporter.report(
-          Diagnostic.CHUNK,
-          declaration.chunk().place(),
-          chunk,
-          nearest(chunk, KernelSpec.CHUNK_STEP, KernelSpec.MAX_CHUNK));
-    }
-    boolean normalized = declaration.normalized().value();
-    if (degreeFits && degree % 2 != 0 && normalized) {
-      valid = false;
-      reporter.report(
-          Diagnostic.ODD_NORMALIZED,
-          declaration.normalized().explicit()
-              ? declaration.normalized().place()
-              : declaration.degree().place(),
-          degree);
-    }
-    if (degreeFits && headDimFits && !stateFits(degree, headDim, normalized)) {
-      valid = false;
-      reporter.report(
-          Diagnostic.STATE_SIZE,
-          declaration.headDim().place(),
-          degree,
-          headDim,
-          inGibibytes(KernelSpec.stateBytes(degree, headDim, normalized)),
-          inGibibytes(KernelSpec.MAX_STATE_BYTES),
-          largestHeadDim(degree, normalized),
-          largestDegree(headDim, normalized));
     }
     return valid;
   }
 
-  private boolean checkNames(Declaration declaration, Set<String> launchers) {
-    if (declaration.isPrivate()) {
-      reporter.report(Diagnostic.PRIVATE, declaration.place(), declaration.qualifiedName());
-      return false;
+  /** Privacy is a mistake of the type, so it is reported once, at the first declaration. */
+  private boolean checkVisible(Declaration first) {
+    @Nullable String privateType = first.type().privateType();
+    if (privateType == null) {
+      return true;
     }
-    String name = declaration.name().value();
-    String launcher = launcherName(declaration);
-    if (!name.isEmpty() && !SourceVersion.isIdentifier(name)) {
-      reporter.report(Diagnostic.NAME, declaration.name().place(), name, name);
-      return false;
+    reporter.report(first, Problem.PRIVATE_TYPE, privateType);
+    return false;
+  }
+
+  private boolean checkName(Declaration declaration) {
+    String name = declaration.name();
+    if (name.isEmpty() || isIdentifier(name)) {
+      return true;
     }
-    if (!launchers.add(launcher)) {
-      reporter.report(Diagnostic.DUPLICATE, declaration.name().place(), launcher);
-      return false;
+    String usable = usable(name, typeName(declaration.type()));
+    reporter.reportValue("name", declaration, Problem.NAME, name, usable, usable);
+    return false;
+  }
+
+  private boolean checkDistinct(Declaration declaration, Map<String, Declaration> byName) {
+    String name = name(declaration);
+    @Nullable Declaration first = byName.putIfAbsent(name, declaration);
+    if (first == null) {
+      return true;
     }
-    return true;
+    reporter.reportValue(
+        "name",
+        declaration,
+        Problem.DUPLICATE_NAME,
+        Operator.launcherName(name),
+        first.position(),
+        typeName(declaration.type()) + declaration.position());
+    return false;
   }
 
-  private static String launcherName(Declaration declaration) {
-    String name = declaration.name().value();
-    return Operator.launcherName(name.isEmpty() ? String.join("_", declaration.typeNames()) : name);
+  private static Operator operator(Declaration declaration) {
+    AnnotatedType type = declaration.type();
+    return new Operator(
+        type.packageName(),
+        name(declaration),
+        type.qualifiedName(),
+        type.isPublic(),
+        KernelSpec.of(
+            declaration.degree(),
+            declaration.headDim(),
+            declaration.chunk(),
+            declaration.dtype(),
+            declaration.gated(),
+            declaration.normalized()));
   }
 
-  private static boolean isMultiple(int value, int step, int most) {
-    return value >= step && value <= most && value % step == 0;
+  private static String name(Declaration declaration) {
+    return declaration.name().isEmpty() ? typeName(declaration.type()) : declaration.name();
   }
 
-  private static long nearest(int value, int step, int most) {
-    return Math.max(step, Math.min(most, Math.round((double) value / step) * step));
+  private static String typeName(AnnotatedType type) {
+    return String.join("_", type.simpleNames());
   }
 
-  private static boolean stateFits(int degree, int headDim, boolean normalized) {
-    return KernelSpec.stateBytes(degree, headDim, normalized) <= KernelSpec.MAX_STATE_BYTES;
+  private static boolean isIdentifier(String name) {
+    // Ignorable characters count as parts of identifiers, but two names that differ in them look
+    // alike.
+    return SourceVersion.isIdentifier(name)
+        && !SourceVersion.isKeyword(name)
+        && name.codePoints().noneMatch(Character::isIdentifierIgnorable);
   }
 
-  private static int largestHeadDim(int degree, boolean normalized) {
-    int headDim = KernelSpec.MAX_HEAD_DIM;
-    while (!stateFits(degree, headDim, normalized)) {
-      headDim -= KernelSpec.HEAD_DIM_STEP;
-    }
-    return headDim;
-  }
-
-  private static int largestDegree(int headDim, boolean normalized) {
-    int degree = KernelSpec.MAX_DEGREE;
-    while (!stateFits(degree, headDim, normalized)) {
-      degree--;
-    }
-    return degree;
-  }
-
-  private static String inGibibytes(long bytes) {
-    return String.format(Locale.ROOT, "%.2f GiB", bytes / (double) (1 << 30));
+  /** Returns an identifier close to a name that is none; if nothing is left of it, another. */
+  private static String usable(String name, String otherwise) {
+    StringBuilder kept = new StringBuilder();
+    name.codePoints()
+        .filter(c -> Character.isJavaIdentifierPart(c) && !Character.isIdentifierIgnorable(c))
+        .dropWhile(c -> !Character.isJavaIdentifierStart(c))
+        .forEach(kept::appendCodePoint);
+    String identifier = kept.toString();
+    return isIdentifier(identifier) ? identifier : otherwise;
   }
 }

@@ -1,4 +1,7 @@
-/** Second stage: a declaration becomes an operator, or one diagnostic for each of its mistakes. */
+/**
+ * Second stage: turns what was declared into operators that can be generated, or into errors from
+ * one catalogue, {@link org.powerattention.processor.validate.Problem}.
+ */
 @NullMarked
 package org.powerattention.processor.validate;
 

@@ -1,8 +1,4 @@
-/**
- * Last stage: the files. {@link org.powerattention.processor.write.CudaSource} composes the CUDA
- * source of a plan from the pieces under {@code kernels}, {@code LauncherWriter} writes the
- * launcher class.
- */
+/** Last stage: composes the CUDA sources and the launcher, and hands them to the compiler. */
 @NullMarked
 package org.powerattention.processor.write;
 

@@ -1,0 +1,19 @@
+package org.powerattention.processor.write;
+
+import com.palantir.javapoet.ClassName;
+
+/** The runtime's classes that launchers mention; the processor does not depend on them. */
+final class RuntimeTypes {
+  private static final String PACKAGE = "org.powerattention.runtime";
+
+  static final ClassName ACCELERATOR = ClassName.get(PACKAGE, "Accelerator");
+  static final ClassName FORWARD_OPTIONS = ClassName.get(PACKAGE, "ForwardOptions");
+  static final ClassName KERNEL_IMAGE = ClassName.get(PACKAGE, "KernelImage");
+  static final ClassName KERNEL_PROGRAM = ClassName.get(PACKAGE, "KernelProgram");
+  static final ClassName OPERATOR = ClassName.get(PACKAGE, "PowerAttentionOperator");
+  static final ClassName STATE = ClassName.get(PACKAGE, "State");
+  static final ClassName TENSOR = ClassName.get(PACKAGE, "Tensor");
+  static final ClassName TILING = ClassName.get(PACKAGE, "Tiling");
+
+  private RuntimeTypes() {}
+}

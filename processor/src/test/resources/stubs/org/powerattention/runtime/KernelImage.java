@@ -1,0 +1,3 @@
+package org.powerattention.runtime;
+
+public record KernelImage(String family, String resource, Tiling tiling) {}

@@ -1,0 +1,7 @@
+package org.powerattention.runtime;
+
+import java.util.List;
+import org.powerattention.annotations.KernelSpec;
+
+public record KernelProgram(
+    String name, KernelSpec spec, Class<?> anchor, List<KernelImage> images) {}
