@@ -8,6 +8,7 @@ module org.powerattention.processor {
   requires static com.google.auto.service;
   requires com.palantir.javapoet;
   requires java.compiler;
+  requires static jdk.compiler;
   requires static org.jspecify;
 
   provides Processor with

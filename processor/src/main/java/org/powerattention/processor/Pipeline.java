@@ -39,7 +39,7 @@ final class Pipeline {
 
   Pipeline(ProcessingEnvironment environment, String processor) {
     elements = environment.getElementUtils();
-    reporter = new Reporter(environment.getMessager());
+    reporter = new Reporter(environment);
     validator = new Validator(reporter);
     files =
         new OperatorFiles(
@@ -57,7 +57,7 @@ final class Pipeline {
       declarations.map(validator::validate).ifPresent(valid -> valid.forEach(this::write));
       return declarations.isPresent();
     } catch (RuntimeException e) {
-      reporter.reportInternal(type, e);
+      reporter.reportDefect(type, e);
       return true;
     }
   }

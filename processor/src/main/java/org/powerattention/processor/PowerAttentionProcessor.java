@@ -55,7 +55,7 @@ public final class PowerAttentionProcessor extends AbstractProcessor {
         }
       }
     }
-    return true;
+    return false;
   }
 
   /** The types that wait from earlier rounds, then this round's in source order. */

@@ -1,6 +1,5 @@
 package org.powerattention.processor;
 
-
 import com.google.testing.compile.Compilation;
 import org.junit.jupiter.api.Test;
 
@@ -14,11 +13,11 @@ final class GeneratedFilesTest {
                 Compilations.source(
                     "ContextLayer",
                     """
-                package p;
-                import org.powerattention.annotations.PowerAttention;
-                @PowerAttention(degree = 2, headDim = 64, chunk = 1024)
-                public interface ContextLayer {}
-                """));
+                    package p;
+                    import org.powerattention.annotations.PowerAttention;
+                    @PowerAttention(degree = 2, headDim = 64, chunk = 1024)
+                    public interface ContextLayer {}
+                    """));
     System.out.println(c.diagnostics());
     System.out.println(Compilations.generatedPaths(c));
     System.out.println(Compilations.generated(c, "p/ContextLayerLauncher.java"));

@@ -43,31 +43,31 @@ public enum Problem {
       "PA007",
       "the launcher would be called %s, as that of declaration %d on this type; allowed: a launcher"
           + " of its own for each declaration. Add a distinct name, such as name = \"%s\"."),
-  /** The launcher's name is taken by another declaration or another type. */
-  LAUNCHER_EXISTS(
-      "PA008",
-      "the launcher would be called %s, which %s; allowed: a name that is free in its package. Add"
-          + " a distinct name, such as name = \"%s\", or rename one of the two."),
   /** The annotated type is private, or nested in a private one. */
   PRIVATE_TYPE(
-      "PA009",
+      "PA008",
       "%s is private; allowed: types that their whole package can name, because the launcher is"
           + " a class of that package. Make it package-private, or annotate another type."),
-  /** The classes that launchers call cannot be found. */
-  RUNTIME_MISSING(
-      "PA010",
-      "%s cannot be found; allowed: compiling with the runtime that launchers call. Add the"
-          + " dependency org.powerattention:power-attention-runtime%s."),
+  /** The launcher's name is taken by another declaration or another type. */
+  LAUNCHER_EXISTS(
+      "PA009",
+      "the launcher would be called %s, which %s; allowed: a name that is free in its package. Add"
+          + " a distinct name, such as name = \"%s\", or rename one of the two."),
   /** A generated file could not be written. */
   NOT_WRITTEN(
-      "PA011",
+      "PA010",
       "the launcher %s could not be written: %s. Make the compiler's output directories writable"
           + " and compile again."),
   /** A defect of the processor. */
   INTERNAL(
-      "PA099",
+      "PA011",
       "the processor failed on this declaration: %s. This is a defect of power-attention-processor;"
-          + " please report it together with the declaration.");
+          + " please report it together with the declaration."),
+  /** The classes that launchers call cannot be found. */
+  RUNTIME_MISSING(
+      "PA012",
+      "%s cannot be found; allowed: compiling with the runtime that launchers call. Add the"
+          + " dependency org.powerattention:power-attention-runtime%s.");
 
   private final String code;
   private final String format;

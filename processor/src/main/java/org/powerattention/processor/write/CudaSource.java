@@ -46,11 +46,11 @@ public final class CudaSource {
 
   private static String head(Operator operator, KernelPlan plan) {
     return """
-        // Power attention for %s. Generated; do not edit.
-        //
-        // Architecture family: %s
-        // Declared by: %s
-        """
+    // Power attention for %s. Generated; do not edit.
+    //
+    // Architecture family: %s
+    // Declared by: %s
+    """
         .formatted(
             operator.qualifiedLauncherName(), plan.family().architecture(), declared(operator));
   }
@@ -58,9 +58,10 @@ public final class CudaSource {
   private static String declared(Operator operator) {
     KernelSpec spec = operator.spec();
     return """
-        @PowerAttention(
-        //     degree = %d, headDim = %d, chunk = %d, dtype = %s, gated = %b, normalized = %b)
-        //     on %s"""
+    @PowerAttention(
+    //     degree = %d, headDim = %d, chunk = %d, dtype = %s, gated = %b, normalized = %b)
+    //     on %s\
+    """
         .formatted(
             spec.degree(),
             spec.headDim(),
@@ -74,7 +75,7 @@ public final class CudaSource {
   private static String constants(List<Constant> constants) {
     List<String> definitions =
         constants.stream()
-            .map(c -> "constexpr " + c.type() + " " + c.name() + " = " + c.literal() + ";")
+            .map(c -> "constexpr " + c.type() + " " + c.name() + " = " + c.value() + ";")
             .toList();
     int width = definitions.stream().mapToInt(String::length).max().orElse(0);
     StringBuilder text = new StringBuilder();

@@ -19,10 +19,10 @@ final class LauncherJavadoc {
   private static String summary(Operator operator) {
     KernelSpec spec = operator.spec();
     return """
-        Power attention of degree %d on heads of %d numbers in %s, %s, %s.
-        Declared on {@code %s}.
+    Power attention of degree %d on heads of %d numbers in %s, %s, %s.
+    Declared on {@code %s}.
 
-        """
+    """
         .formatted(
             spec.degree(),
             spec.headDim(),
@@ -38,37 +38,41 @@ final class LauncherJavadoc {
     String decay = spec.gated() ? " * exp(G_i - G_j)" : "";
     String divisor = spec.normalized() ? " / sum_j w_ij" : "";
     return """
-        <pre>
-        %s  w_ij = (scale * &lt;q_i, k_j&gt;)%s%s,   j &lt;= i
-          y_i  = sum_j w_ij v_j%s
-        </pre>
+    <pre>
+    %s  w_ij = (scale * &lt;q_i, k_j&gt;)%s%s,   j &lt;= i
+      y_i  = sum_j w_ij v_j%s
+    </pre>
 
-        """
+    """
         .formatted(cumulative, power, decay, divisor);
   }
 
   private static String shapes(KernelSpec spec) {
-    String gates =
-        spec.gated() ? "Log gates are {@code logG [b, t, h]} in fp32, none above 0.\n" : "";
     return """
-        <p>Queries and outputs are {@code q, y [b, t, hq, %1$d]}, keys and values
-        {@code k, v [b, t, h, %1$d]}, in %2$s; sums are kept in fp32. {@code hq} is a multiple of
-        {@code h}, and query head {@code r} reads key/value head {@code r / (hq / h)}.
-        %3$s
-        """
-        .formatted(spec.headDim(), spec.dtype(), gates);
+    <p>(arXiv 2507.04239), where q and y are [b, t, hq, %1$d], k and v [b, t, h, %1$d], in %2$s%3$s.
+    Query head r reads key/value head r / (hq / h). The scale is 1/sqrt(%1$d) unless given. Sums
+    are kept in fp32.%4$s
+
+    """
+        .formatted(
+            spec.headDim(),
+            spec.dtype(),
+            spec.gated() ? ", and\nlogG is [b, t, h], in FP32" : "",
+            spec.normalized() ? " Where the sum of the weights is 0, y is 0." : "");
   }
 
   private static String costs(KernelSpec spec) {
     return """
-        <ul>
-          <li>Features of a key: D = %s
-          <li>State of a key/value head: %s, whatever the context length
-          <li>Attention form: %s FLOPs per token and head for each token of context
-          <li>Chunked form: %s FLOPs per token and head, in chunks of %s tokens
-          <li>The chunked form takes fewer FLOPs from %s tokens on
-        </ul>
-        """
+    <ul>
+      <li>Features of a key: D = %s
+      <li>State of a key/value head: %s, whatever the context length
+      <li>Attention form: %s FLOPs per token and head for each token of context
+      <li>Chunked form: %s FLOPs per token and head, in chunks of %s tokens
+      <li>The chunked form takes fewer FLOPs from %s tokens on
+    </ul>
+
+    <p>Safe for many threads.
+    """
         .formatted(
             grouped(spec.featureDim()),
             bytes(spec.stateBytes()),

@@ -1,6 +1,7 @@
 package org.powerattention.processor.write;
 
 import com.palantir.javapoet.ClassName;
+import com.palantir.javapoet.CodeBlock;
 import com.palantir.javapoet.MethodSpec;
 import com.palantir.javapoet.TypeName;
 import java.util.List;
@@ -9,32 +10,45 @@ import org.powerattention.annotations.KernelSpec;
 
 /** The methods of a launcher; those of an ungated operator have no parameter for log gates. */
 final class LauncherMethods {
-  private final KernelSpec spec;
+  private static final CodeBlock OPTIONS =
+      CodeBlock.of("@param options form, scale, states and stream\n");
+  private static final CodeBlock FAILURES =
+      CodeBlock.of(
+          """
+          @throws IllegalArgumentException if an argument does not fit; nothing was computed then
+          @throws IllegalStateException if the launcher or an argument is closed
+          """);
 
-  private LauncherMethods(KernelSpec spec) {
+  private final KernelSpec spec;
+  private final ClassName launcher;
+
+  private LauncherMethods(KernelSpec spec, ClassName launcher) {
     this.spec = spec;
+    this.launcher = launcher;
   }
 
   /** Returns the methods in the order in which they are written. */
   static List<MethodSpec> of(KernelSpec spec, ClassName launcher) {
-    LauncherMethods methods = new LauncherMethods(spec);
+    LauncherMethods methods = new LauncherMethods(spec, launcher);
     return List.of(
-        on(launcher),
+        methods.on(),
         methods.forward(),
         methods.forwardWithOptions(),
         methods.forwardInto(),
         methods.forwardAddresses(),
-        newState(),
-        close());
+        methods.newState(),
+        methods.close());
   }
 
-  private static MethodSpec on(ClassName launcher) {
+  private MethodSpec on() {
     return method("on")
         .addModifiers(Modifier.STATIC)
         .addJavadoc(
             """
             Loads the operator on a device. For CUDA, its kernels are compiled the first time and kept
-            in a cache on disk. To be closed before the accelerator.
+            in a cache on disk.
+
+            @param accelerator the device, to be closed after the launcher
             """)
         .returns(launcher)
         .addParameter(RuntimeTypes.ACCELERATOR, "accelerator")
@@ -46,13 +60,10 @@ final class LauncherMethods {
   private MethodSpec forward() {
     MethodSpec.Builder method =
         method("forward")
-            .addJavadoc(
-                """
-                Returns y with {@link $T#defaults}, in a new tensor that the caller closes.
-
-                @throws IllegalArgumentException if a shape, dtype or device does not fit
-                """,
-                RuntimeTypes.FORWARD_OPTIONS)
+            .addJavadoc("Computes y into a new contiguous tensor, with the default options.\n\n")
+            .addJavadoc(inputs(""))
+            .addJavadoc("@return y $L, to be closed\n", shape("hq"))
+            .addJavadoc(FAILURES)
             .returns(RuntimeTypes.TENSOR);
     addInputs(method, RuntimeTypes.TENSOR);
     return method
@@ -66,12 +77,11 @@ final class LauncherMethods {
   private MethodSpec forwardWithOptions() {
     MethodSpec.Builder method =
         method("forward")
-            .addJavadoc(
-                """
-                Returns y in a new tensor that the caller closes.
-
-                @throws IllegalArgumentException if a shape, dtype, device or option does not fit
-                """)
+            .addJavadoc("Computes y into a new contiguous tensor.\n\n")
+            .addJavadoc(inputs(""))
+            .addJavadoc(OPTIONS)
+            .addJavadoc("@return y $L, to be closed\n", shape("hq"))
+            .addJavadoc(FAILURES)
             .returns(RuntimeTypes.TENSOR);
     addInputs(method, RuntimeTypes.TENSOR);
     return method
@@ -83,12 +93,11 @@ final class LauncherMethods {
   private MethodSpec forwardInto() {
     MethodSpec.Builder method =
         method("forwardInto")
-            .addJavadoc(
-                """
-                Writes y to a given tensor, which must not overlap an input.
-
-                @throws IllegalArgumentException if a shape, dtype, device or option does not fit
-                """)
+            .addJavadoc("Computes y into a given tensor.\n\n")
+            .addJavadoc("@param y outputs $L; overlaps no input\n", shape("hq"))
+            .addJavadoc(inputs(""))
+            .addJavadoc(OPTIONS)
+            .addJavadoc(FAILURES)
             .addParameter(RuntimeTypes.TENSOR, "y");
     addInputs(method, RuntimeTypes.TENSOR);
     return method
@@ -100,13 +109,20 @@ final class LauncherMethods {
   private MethodSpec forwardAddresses() {
     MethodSpec.Builder method =
         method("forward")
+            .addJavadoc("Computes y over contiguous device memory of the caller's; CUDA only.\n")
+            .addJavadoc("Copies nothing.\n\n")
+            .addJavadoc(inputs("address of "))
+            .addJavadoc("@param y address of outputs $L; overlaps no input\n", shape("hq"))
             .addJavadoc(
                 """
-                Writes y, with every tensor given as the device address of contiguous memory. Copies
-                nothing. CUDA only.
-
-                @throws IllegalArgumentException if a size or option does not fit
-                """);
+                @param batch sequences b
+                @param tokens tokens t of each
+                @param queryHeads query heads hq, a multiple of {@code keyHeads}
+                @param keyHeads key/value heads h
+                """)
+            .addJavadoc(OPTIONS)
+            .addJavadoc(FAILURES)
+            .addJavadoc("@throws UnsupportedOperationException on the CPU\n");
     addInputs(method, TypeName.LONG);
     return method
         .addParameter(TypeName.LONG, "y")
@@ -121,12 +137,15 @@ final class LauncherMethods {
         .build();
   }
 
-  private static MethodSpec newState() {
+  private MethodSpec newState() {
     return method("newState")
         .addJavadoc(
             """
-            Returns a new state of zeros, to hand from call to call; the caller closes it.
+            Returns a state of zeros, to be an initial or final state of calls.
 
+            @param batch sequences b
+            @param keyHeads key/value heads h
+            @return the state, to be closed
             @throws IllegalArgumentException if a size is not positive
             """)
         .returns(RuntimeTypes.STATE)
@@ -136,9 +155,9 @@ final class LauncherMethods {
         .build();
   }
 
-  private static MethodSpec close() {
+  private MethodSpec close() {
     return method("close")
-        .addJavadoc("Unloads the operator. Closing twice is harmless.\n")
+        .addJavadoc("Unloads the operator. Closing again does nothing.\n")
         .addAnnotation(Override.class)
         .addStatement("operator.close()")
         .build();
@@ -153,6 +172,22 @@ final class LauncherMethods {
     if (spec.gated()) {
       method.addParameter(type, "logG");
     }
+  }
+
+  /** The tags of the inputs, each said to be {@code what} of something. */
+  private CodeBlock inputs(String what) {
+    CodeBlock.Builder tags = CodeBlock.builder();
+    tags.add("@param q $Lqueries $L\n", what, shape("hq"));
+    tags.add("@param k $Lkeys $L; h divides hq\n", what, shape("h"));
+    tags.add("@param v $Lvalues $L\n", what, shape("h"));
+    if (spec.gated()) {
+      tags.add("@param logG $Llog gates [b, t, h], FP32, none above 0\n", what);
+    }
+    return tags.build();
+  }
+
+  private String shape(String heads) {
+    return "[b, t, " + heads + ", " + spec.headDim() + "], " + spec.dtype();
   }
 
   private String logGate(String absent) {

@@ -103,7 +103,7 @@ public final class LauncherWriter {
   }
 
   private static CodeBlock image(Operator operator, KernelPlan plan) {
-    LaunchSizes sizes = plan.launchSizes();
+    LaunchSizes sizes = plan.sizes();
     return CodeBlock.builder()
         .add("new $T(\n$>$>", RuntimeTypes.KERNEL_IMAGE)
         .add("$S,\n", plan.family().architecture())

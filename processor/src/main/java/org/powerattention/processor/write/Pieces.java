@@ -57,6 +57,7 @@ final class Pieces {
 
   private void append(String file, String content) {
     included.add(file);
+    text.append('\n');
     Conditionals conditionals = new Conditionals(symbols);
     int line = 0;
     for (String code : content.lines().toList()) {
@@ -70,6 +71,7 @@ final class Pieces {
     if (conditionals.isOpen()) {
       throw new IllegalStateException(file + ":" + line + ": #if without #endif");
     }
+    text.append('\n');
   }
 
   private void appendLine(String code, Conditionals conditionals) {
