@@ -12,11 +12,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import javax.annotation.processing.Processor;
 import javax.tools.JavaFileObject;
 import javax.tools.StandardLocation;
 import javax.tools.ToolProvider;
+import org.jspecify.annotations.NullMarked;
+import org.powerattention.annotations.PowerAttention;
 
 /** Compilers with the processor, and with stubs of the runtime on their class path. */
 final class Compilations {
@@ -81,6 +84,18 @@ final class Compilations {
         .toList();
   }
 
+  /** The module path of a named module with a declaration: the annotations and the stubs. */
+  static String modulePath() {
+    return annotationsPath() + File.pathSeparator + STUB_CLASSES;
+  }
+
+  private static String annotationsPath() {
+    return Stream.of(PowerAttention.class, NullMarked.class)
+        .map(type -> new File(type.getProtectionDomain().getCodeSource().getLocation().getPath()))
+        .map(File::getPath)
+        .collect(Collectors.joining(File.pathSeparator));
+  }
+
   private static Compiler withStubs() {
     List<File> path = new ArrayList<>();
     path.add(STUB_CLASSES.toFile());
@@ -93,7 +108,8 @@ final class Compilations {
   private static void compileStubs() {
     try (Stream<Path> files = Files.walk(STUBS)) {
       List<String> arguments = new ArrayList<>();
-      arguments.addAll(List.of("-proc:none", "-d", STUB_CLASSES.toString()));
+      arguments.addAll(
+          List.of("-proc:none", "-d", STUB_CLASSES.toString(), "-p", annotationsPath()));
       files
           .filter(file -> file.toString().endsWith(".java"))
           .map(Path::toString)

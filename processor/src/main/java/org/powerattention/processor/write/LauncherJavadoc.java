@@ -33,13 +33,14 @@ final class LauncherJavadoc {
   }
 
   private static String formula(KernelSpec spec) {
-    String power = spec.degree() == 1 ? "" : "^" + spec.degree();
+    String product = "scale * &lt;q_i, k_j&gt;";
+    String power = spec.degree() == 1 ? product : "(" + product + ")^" + spec.degree();
     String cumulative = spec.gated() ? "  G_i  = sum_{m &lt;= i} logG_m\n" : "";
     String decay = spec.gated() ? " * exp(G_i - G_j)" : "";
     String divisor = spec.normalized() ? " / sum_j w_ij" : "";
     return """
     <pre>
-    %s  w_ij = (scale * &lt;q_i, k_j&gt;)%s%s,   j &lt;= i
+    %s  w_ij = %s%s,   j &lt;= i
       y_i  = sum_j w_ij v_j%s
     </pre>
 
@@ -49,7 +50,7 @@ final class LauncherJavadoc {
 
   private static String shapes(KernelSpec spec) {
     return """
-    <p>(arXiv 2507.04239), where q and y are [b, t, hq, %1$d], k and v [b, t, h, %1$d], in %2$s%3$s.
+    <p>(arXiv 2507.04239.) q and y are [b, t, hq, %1$d], k and v [b, t, h, %1$d], in %2$s%3$s.
     Query head r reads key/value head r / (hq / h). The scale is 1/sqrt(%1$d) unless given. Sums
     are kept in fp32.%4$s
 

@@ -1,0 +1,101 @@
+package org.powerattention.processor;
+
+import static com.google.common.truth.Truth.assertWithMessage;
+import static com.google.testing.compile.CompilationSubject.assertThat;
+
+import com.google.testing.compile.Compilation;
+import com.google.testing.compile.JavaFileObjects;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Launchers, byte for byte. After an intended change of the generator, rewrite the goldens and read
+ * their diff: {@code mvn test -pl processor -am -Dgoldens.update=true}.
+ */
+final class LauncherGoldenTest {
+  private static final Path GOLDENS = Path.of("src/test/resources/goldens");
+
+  @Test
+  void gatedAndNormalized() throws IOException {
+    Compilation compilation =
+        Compilations.compile(
+            Compilations.source(
+                "ContextLayer",
+                """
+                package p;
+
+                import org.powerattention.annotations.PowerAttention;
+
+                @PowerAttention(degree = 2, headDim = 64, chunk = 1024)
+                public interface ContextLayer {}
+                """));
+    assertGolden(compilation, "p/ContextLayerLauncher.java");
+  }
+
+  @Test
+  void ungatedAndNotNormalizedInTheDefaultPackage() throws IOException {
+    Compilation compilation =
+        Compilations.compile(
+            JavaFileObjects.forSourceString(
+                "Model",
+                """
+                import org.powerattention.annotations.*;
+
+                class Model {
+                  @PowerAttention(
+                      degree = 1,
+                      headDim = 32,
+                      dtype = DType.FP32,
+                      gated = false,
+                      normalized = false)
+                  record Layer() {}
+                }
+                """));
+    assertGolden(compilation, "Model_LayerLauncher.java");
+  }
+
+  private static void assertGolden(Compilation compilation, String path) throws IOException {
+    assertThat(compilation).succeededWithoutWarnings();
+    String generated = Compilations.generated(compilation, path);
+    Path golden = GOLDENS.resolve(path);
+    if (Boolean.getBoolean("goldens.update")) {
+      Files.createDirectories(golden.getParent());
+      Files.writeString(golden, generated);
+    }
+    assertWithMessage("rewrite with -Dgoldens.update=true; %s", path)
+        .that(generated)
+        .isEqualTo(Files.readString(golden));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "degree = 2, headDim = 64",
+        "degree = 4, headDim = 80, dtype = DType.FP16, gated = false",
+        "degree = 3, headDim = 128, dtype = DType.FP32, normalized = false",
+        "degree = 1, headDim = 16, gated = false, normalized = false, name = \"Tensor\""
+      })
+  void generatedCodeCompilesWithoutWarnings(String values) {
+    Compilation compilation =
+        Compilations.compiler()
+            // Without "processing", which complains of every annotation that no processor claims.
+            .withOptions("-Xlint:all,-processing", "-Xdoclint:all,-missing", "-Werror")
+            .compile(
+                Compilations.source(
+                    "ContextLayer",
+                    """
+                    package p;
+
+                    import org.powerattention.annotations.*;
+
+                    @PowerAttention(%s)
+                    public interface ContextLayer {}
+                    """
+                        .formatted(values)));
+    assertThat(compilation).succeededWithoutWarnings();
+  }
+}

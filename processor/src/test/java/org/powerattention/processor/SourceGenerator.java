@@ -1,0 +1,45 @@
+package org.powerattention.processor;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.io.Writer;
+import java.util.Set;
+import javax.annotation.processing.AbstractProcessor;
+import javax.annotation.processing.RoundEnvironment;
+import javax.lang.model.SourceVersion;
+import javax.lang.model.element.TypeElement;
+
+/** Another processor, which generates one type in the first round. */
+final class SourceGenerator extends AbstractProcessor {
+  private final String qualifiedName;
+  private final String text;
+  private boolean generated;
+
+  SourceGenerator(String qualifiedName, String text) {
+    this.qualifiedName = qualifiedName;
+    this.text = text;
+  }
+
+  @Override
+  public Set<String> getSupportedAnnotationTypes() {
+    return Set.of("*");
+  }
+
+  @Override
+  public SourceVersion getSupportedSourceVersion() {
+    return SourceVersion.latestSupported();
+  }
+
+  @Override
+  public boolean process(Set<? extends TypeElement> annotations, RoundEnvironment round) {
+    if (!generated) {
+      generated = true;
+      try (Writer writer = processingEnv.getFiler().createSourceFile(qualifiedName).openWriter()) {
+        writer.write(text);
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+    return false;
+  }
+}

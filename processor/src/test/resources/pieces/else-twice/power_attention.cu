@@ -1,0 +1,4 @@
+#if GATED
+#else
+#else
+#endif

@@ -1,0 +1,3 @@
+nested before
+#include "twice.cuh"
+nested after

@@ -1,0 +1,3 @@
+#if GATED
+#include "absent.cuh"
+#endif

@@ -1,0 +1,4 @@
+#if GATED
+#if FP32
+#endif
+last

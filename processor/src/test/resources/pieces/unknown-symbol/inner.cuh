@@ -1,0 +1,5 @@
+inner
+
+#if GATED
+#elif DEGRE == 2
+#endif

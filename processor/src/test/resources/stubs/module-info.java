@@ -1,0 +1,5 @@
+module org.powerattention.runtime {
+  requires transitive org.powerattention.annotations;
+
+  exports org.powerattention.runtime;
+}

@@ -1,0 +1,4 @@
+package org.powerattention.runtime;
+
+/** Left by an earlier build. */
+final class OldLauncher {}
