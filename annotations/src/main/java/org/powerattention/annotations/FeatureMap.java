@@ -6,11 +6,11 @@ import java.util.Arrays;
  * The tiled symmetric power {@code phi}, for which {@code <phi(q), phi(k)> = <q, k>^p} once each
  * feature of one side is weighted by its tile's {@linkplain #multiplicity multiplicity}.
  *
- * <p>A vector of {@code d} numbers is cut into {@code d / tau} tiles of {@code tau}. Of all p-tuples
- * of tiles only the non-decreasing ones {@code (I_1 <= ... <= I_p)} are kept, in lexicographic
- * order; each contributes the {@code tau^p} products of one number from each of its tiles, the last
- * index fastest. That makes {@code D = C(d / tau + p - 1, p) * tau^p} features. (arXiv 2507.04239,
- * section 4.)
+ * <p>A vector of {@code d} numbers is cut into {@code d / tau} tiles of {@code tau}. Of all
+ * p-tuples of tiles only the non-decreasing ones {@code (I_1 <= ... <= I_p)} are kept, in
+ * lexicographic order; each contributes the {@code tau^p} products of one number from each of its
+ * tiles, the last index fastest. That makes {@code D = C(d / tau + p - 1, p) * tau^p} features.
+ * (arXiv 2507.04239, section 4.)
  */
 public final class FeatureMap {
   private final int degree;

@@ -53,8 +53,8 @@ public record KernelSpec(
   /**
    * Checks the values.
    *
-   * @throws IllegalArgumentException if one is outside of its range, an odd degree is normalised, or
-   *     the state exceeds {@link #MAX_STATE_BYTES}
+   * @throws IllegalArgumentException if one is outside of its range, an odd degree is normalised,
+   *     or the state exceeds {@link #MAX_STATE_BYTES}
    */
   public KernelSpec {
     checkDegree(degree);
@@ -94,8 +94,8 @@ public record KernelSpec(
 
   /**
    * Returns the chunk that minimises time per token by the cost model: a token's share of writing
-   * and reading one bf16 state per chunk, plus the attention within the chunk. The minimum of {@code
-   * a / c + b c} is at {@code sqrt(a / b)}; it is rounded to the nearest power of two.
+   * and reading one bf16 state per chunk, plus the attention within the chunk. The minimum of
+   * {@code a / c + b c} is at {@code sqrt(a / b)}; it is rounded to the nearest power of two.
    */
   public static int recommendedChunk(int degree, int headDim, boolean normalized) {
     double columns = valueColumns(headDim, normalized);
@@ -105,10 +105,12 @@ public record KernelSpec(
     return 1 << Math.max(6, Math.min(exponent, 14));
   }
 
-  /** Returns the bytes of one key/value head's state: D (d + 1) fp32 numbers, or D d without sum. */
+  /**
+   * Returns the bytes of one key/value head's state: D (d + 1) fp32 numbers, or D d without sum.
+   */
   public static long stateBytes(int degree, int headDim, boolean normalized) {
-    long numbers = headDim + (normalized ? 1 : 0);
-    return FeatureMap.of(degree, headDim).size() * numbers * Float.BYTES;
+    int numbers = headDim + (normalized ? 1 : 0);
+    return (long) FeatureMap.of(degree, headDim).size() * numbers * Float.BYTES;
   }
 
   /** Returns the feature map. */
@@ -121,7 +123,9 @@ public record KernelSpec(
     return featureMap().size();
   }
 
-  /** Returns the bytes of one key/value head's state, see {@link #stateBytes(int, int, boolean)}. */
+  /**
+   * Returns the bytes of one key/value head's state, see {@link #stateBytes(int, int, boolean)}.
+   */
   public long stateBytes() {
     return stateBytes(degree, headDim, normalized);
   }

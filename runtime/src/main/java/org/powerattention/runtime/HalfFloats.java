@@ -19,9 +19,9 @@ final class HalfFloats {
     int bits = Float.floatToRawIntBits(value);
     if (Float.isNaN(value)) {
       // Rounding could carry a NaN into an infinity; cut it off and keep it quiet instead.
-      return (short) (bits >>> 16 | 0x40);
+      return (short) ((bits >>> 16) | 0x40);
     }
-    return (short) (bits + 0x7fff + (bits >>> 16 & 1) >>> 16);
+    return (short) ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16);
   }
 
   static float fromBf16(short half) {
@@ -30,10 +30,10 @@ final class HalfFloats {
 
   static short toFp16(float value) {
     int bits = Float.floatToRawIntBits(value);
-    int sign = bits >>> 16 & 0x8000;
+    int sign = (bits >>> 16) & 0x8000;
     int magnitude = bits & 0x7fff_ffff;
     if (magnitude > FP32_INFINITY) {
-      return (short) (sign | 0x7e00 | magnitude >>> 13 & 0x3ff);
+      return (short) (sign | 0x7e00 | ((magnitude >>> 13) & 0x3ff));
     }
     if (magnitude >= FP16_OVERFLOW) {
       return (short) (sign | 0x7c00);
@@ -42,8 +42,8 @@ final class HalfFloats {
       // A subnormal counts units of 2^-24; the product is exact, so rint alone rounds.
       return (short) (sign | (int) Math.rint(Float.intBitsToFloat(magnitude) * 0x1p24f));
     }
-    int rounded = magnitude + 0xfff + (magnitude >>> 13 & 1);
-    return (short) (sign | rounded - REBIAS >>> 13);
+    int rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
+    return (short) (sign | ((rounded - REBIAS) >>> 13));
   }
 
   static float fromFp16(short half) {

@@ -6,6 +6,7 @@ import java.util.Arrays;
  * Where a tensor's elements lie in its memory: element {@code (i_0, i_1, ...)} at {@code offset +
  * sum_k i_k strides[k]}, all counted in elements. Immutable; the arrays are not to be changed.
  */
+@SuppressWarnings("ArrayRecordComponent") // shared by views and never compared
 record Layout(long offset, long[] shape, long[] strides) {
   /** Returns the row-major layout of a shape. */
   static Layout contiguous(long... shape) {

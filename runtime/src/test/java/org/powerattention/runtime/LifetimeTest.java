@@ -21,11 +21,12 @@ final class LifetimeTest {
     Accelerator device = new Accelerator(backend);
     Tensor first = device.zeros(DType.FP32, 4);
     device.zeros(DType.FP32, 4).close();
-    device.newStream();
+    Stream stream = device.newStream();
     assertThat(backend.openBlocks.get()).isEqualTo(1);
     device.close();
     device.close();
     first.close();
+    stream.close();
     assertThat(backend.openBlocks.get()).isEqualTo(0);
     assertThat(backend.openStreams.get()).isEqualTo(0);
     assertThat(backend.closed).isTrue();

@@ -59,11 +59,11 @@ final class OverlapTest {
     long[] shape = new long[rank];
     long[] strides = new long[rank];
     for (int k = 0; k < rank; k++) {
-      shape[k] = 1 + random.nextInt(4);
+      shape[k] = random.nextInt(1, 5);
       strides[k] = random.nextInt(k == 0 ? 30 : 9);
     }
     DType dtype = random.nextBoolean() ? DType.BF16 : DType.FP32;
-    return device.borrow(dtype, 1000L + 4 * random.nextInt(20), shape, strides);
+    return device.borrow(dtype, 1000 + 4L * random.nextInt(20), shape, strides);
   }
 
   private static Set<Long> bytesOf(Tensor tensor) {
@@ -77,7 +77,7 @@ final class OverlapTest {
         position += rest % shape[k] * strides[k];
         rest /= shape[k];
       }
-      for (int b = 0; b < tensor.dtype().bytes(); b++) {
+      for (long b = 0; b < tensor.dtype().bytes(); b++) {
         bytes.add(tensor.address() + position * tensor.dtype().bytes() + b);
       }
     }

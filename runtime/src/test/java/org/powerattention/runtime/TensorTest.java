@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -61,12 +62,12 @@ final class TensorTest {
   void randomViewsHoldWhatIndexArithmeticSays() {
     Random random = new Random(11);
     for (int round = 0; round < 300; round++) {
-      DType dtype = DType.values()[random.nextInt(3)];
+      DType dtype = List.of(DType.values()).get(random.nextInt(3));
       int rank = 1 + random.nextInt(4);
       long[] shape = new long[rank];
       int elements = 1;
       for (int k = 0; k < rank; k++) {
-        shape[k] = 1 + random.nextInt(5);
+        shape[k] = random.nextInt(1, 6);
         elements *= (int) shape[k];
       }
       float[] base = new float[elements];

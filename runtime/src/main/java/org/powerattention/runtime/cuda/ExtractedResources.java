@@ -87,7 +87,6 @@ final class ExtractedResources {
 
   private static Fingerprint fingerprint(URL resource) throws IOException {
     URLConnection connection = open(resource);
-    CRC32 crc = new CRC32();
     try (InputStream content = connection.getInputStream()) {
       if (connection instanceof JarURLConnection jar) {
         JarEntry entry = jar.getJarEntry();
@@ -95,6 +94,7 @@ final class ExtractedResources {
           return new Fingerprint(entry.getSize(), entry.getCrc());
         }
       }
+      CRC32 crc = new CRC32();
       long size = new CheckedInputStream(content, crc).transferTo(OutputStream.nullOutputStream());
       return new Fingerprint(size, crc.getValue());
     }

@@ -149,7 +149,7 @@ final class NativeLibraries {
         return url;
       }
     }
-    for (String element : System.getProperty("jdk.module.path", "").split(File.pathSeparator)) {
+    for (String element : System.getProperty("jdk.module.path", "").split(File.pathSeparator, -1)) {
       URL url = element.isEmpty() ? null : inModulePath(Path.of(element), name, artifact);
       if (url != null) {
         return url;

@@ -35,6 +35,7 @@ final class Nvrtc {
    *
    * @throws CudaUnavailableException if there is none, with the places where it was looked for
    */
+  @SuppressWarnings("StaticAssignmentOfThrowable") // the first cause is the one worth telling
   static synchronized Nvrtc get() {
     if (failure != null) {
       throw new CudaUnavailableException(failure.getMessage(), failure);

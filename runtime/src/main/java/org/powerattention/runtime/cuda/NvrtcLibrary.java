@@ -93,7 +93,7 @@ final class NvrtcLibrary {
 
   private static void addAll(Set<Path> directories, @Nullable String searchPath) {
     if (searchPath != null) {
-      for (String directory : searchPath.split(File.pathSeparator)) {
+      for (String directory : searchPath.split(File.pathSeparator, -1)) {
         if (!directory.isBlank()) {
           directories.add(Path.of(directory).toAbsolutePath());
         }

@@ -1,0 +1,55 @@
+#pragma once
+
+// Elements of q, k, v and y: bits of a 16-bit float, or a float.
+#if FP32
+typedef float element;
+#else
+typedef unsigned short element;
+#endif
+typedef unsigned int uint32;
+typedef long long int64;
+
+// Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
+#if NORMALIZED
+constexpr int64 kStateNumbers = (int64)kFeatures * (kHeadDim + 1);
+#else
+constexpr int64 kStateNumbers = (int64)kFeatures * kHeadDim;
+#endif
+
+// Distances between batch entries, tokens and heads, in elements; the innermost dimension is
+// contiguous.
+struct Strides {
+  int64 batch;
+  int64 token;
+  int64 head;
+};
+
+// The one parameter of every kernel. Each field takes eight bytes; pointers that a call does not
+// need are null.
+struct ForwardArguments {
+  const element* q;
+  const element* k;
+  const element* v;
+  const float* log_gate;
+  element* y;
+  double* gate_sum;            // workspace [batch, key_heads, tokens]
+  unsigned char* snapshots;    // workspace [batch, key_heads, chunks, kSnapshotBytes]
+  float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
+  const float* initial_sums;   // S before the first token [batch, key_heads, kFeatures, kHeadDim]
+  const float* initial_key_sums;  // z before the first token [batch, key_heads, kFeatures]
+  float* final_sums;           // S after the last token
+  float* final_key_sums;       // z after the last token
+  Strides q_strides;
+  Strides k_strides;
+  Strides v_strides;
+  Strides gate_strides;
+  Strides y_strides;
+  int64 tokens;
+  int64 query_heads;
+  int64 key_heads;
+  int64 chunk;                 // tokens per chunk; all of them in attention form
+  int64 chunks_per_segment;
+  int64 segments;
+  int64 segment_totals;        // 1: state_pass sums each segment alone, into segment_states
+  double output_scale;         // scale^p; applied where y is not normalised
+};

@@ -1,0 +1,36 @@
+#pragma once
+// Features of degree 1 are the vector itself. A block is 16 of them.
+
+// A block of features: phi(x)[16 b + f] = x[16 b + f].
+struct FeatureBlock {
+  int index;
+
+  __device__ __forceinline__ explicit FeatureBlock(int first = 0) : index(first) {}
+
+  __device__ __forceinline__ void advance() { index++; }
+
+  __device__ __forceinline__ float multiplicity() const { return 1.0f; }
+};
+
+// Features of 16 keys as B operands of state_pass: pairs of tokens (2t, 2t+1) and (2t+8, 2t+9) of
+// features g and g + 8 of the block. `keys` is transposed, with the four tokens of a lane together.
+__device__ __forceinline__ void key_features(
+    Pair (&b)[2][2], const element (*keys)[kKeyStride], const FeatureBlock& block, int token, int g,
+    int t) {
+  for (int half = 0; half < 2; half++) {
+    const uint2 x =
+        *reinterpret_cast<const uint2*>(&keys[block.index * 16 + half * 8 + g][token + 4 * t]);
+    b[half][0] = pair_of(x.x);
+    b[half][1] = pair_of(x.y);
+  }
+}
+
+// Features of 16 queries as the A operand of output_pass: `low` and `high` are queries g and g + 8.
+__device__ __forceinline__ void query_features(
+    Pair (&a)[4], const element* low, const element* high, const FeatureBlock& block, int t) {
+  const int column = block.index * 16 + 2 * t;
+  a[0] = pair_of(*reinterpret_cast<const uint32*>(low + column));
+  a[1] = pair_of(*reinterpret_cast<const uint32*>(high + column));
+  a[2] = pair_of(*reinterpret_cast<const uint32*>(low + column + 8));
+  a[3] = pair_of(*reinterpret_cast<const uint32*>(high + column + 8));
+}

@@ -1,0 +1,408 @@
+#pragma once
+
+constexpr int kKeyStep = 32;  // keys whose scores a warp holds at a time
+
+struct KeyTile {
+  element k[kKeyTile][kRowStride];
+  element v[kKeyTile][kRowStride];
+};
+
+struct OutputShared {
+  element q[kOutputRows][kRowStride];
+  union {
+    unsigned char state[2][kSlabBlocks * kBlockBytes];
+    KeyTile keys[2];
+  };
+#if GATED
+  float gates[2][kKeyTile];
+#endif
+};
+static_assert(sizeof(OutputShared) == kOutputSharedBytes, "the launch must match");
+
+// The output rows of one warp: kRowBlocks blocks of 16. A lane holds rows g and g + 8 of each, and
+// of every 8 value columns the two from 2t on.
+struct OutputRows {
+  float sums[kRowBlocks][kHeadDim / 8][4];
+#if NORMALIZED
+  float weights[kRowBlocks][2];  // this lane's share of the rows' sums of weights
+#endif
+};
+
+// <q, k>^p
+__device__ __forceinline__ float power(float score) {
+#if DEGREE == 1
+  return score;
+#elif DEGREE == 2
+  return score * score;
+#elif DEGREE == 3
+  return score * score * score;
+#else
+  const float square = score * score;
+  return square * square;
+#endif
+}
+
+// Multiplies the rows of a lane.
+__device__ __forceinline__ void scale_rows(OutputRows& rows, const float (&factors)[kRowBlocks][2]) {
+#pragma unroll
+  for (int r = 0; r < kRowBlocks; r++) {
+#pragma unroll
+    for (int n = 0; n < kHeadDim / 8; n++) {
+#pragma unroll
+      for (int c = 0; c < 4; c++) rows.sums[r][n][c] *= factors[r][c / 2];
+    }
+#if NORMALIZED
+    for (int c = 0; c < 2; c++) rows.weights[r][c] *= factors[r][c];
+#endif
+  }
+}
+
+__device__ __forceinline__ void load_slab(
+    OutputShared& shared, const unsigned char* snapshot, int slab) {
+  const int first = slab * kSlabBlocks;
+  const int blocks = min(kSlabBlocks, kFeatures / 16 - first);
+  unsigned char* target = shared.state[slab % 2];
+  const unsigned char* source = snapshot + (int64)first * kBlockBytes;
+  for (int i = threadIdx.x; i < blocks * (kBlockBytes / 16); i += kOutputThreads) {
+    copy_async_16(target + i * 16, source + i * 16, true);
+  }
+  copy_commit();
+}
+
+// rows += phi(Q) S, and its sum of weights phi(Q) z.
+__device__ __forceinline__ void read_from_state(
+    OutputRows& rows, OutputShared& shared, const unsigned char* snapshot) {
+  constexpr int slabs = (kFeatures / 16 + kSlabBlocks - 1) / kSlabBlocks;
+  const int lane = threadIdx.x % 32;
+  const int g = lane / 4;
+  const int t = lane % 4;
+  const int warp_row = threadIdx.x / 32 * (kRowBlocks * 16);
+#if NORMALIZED
+  float key_sums[kRowBlocks][4] = {};
+#endif
+  FeatureBlock block;
+  load_slab(shared, snapshot, 0);
+#pragma unroll 1
+  for (int slab = 0; slab < slabs; slab++) {
+    copy_wait();
+    __syncthreads();  // this slab (and q, before the first) has arrived; the last one is read
+    if (slab + 1 < slabs) load_slab(shared, snapshot, slab + 1);
+#pragma unroll
+    for (int b = 0; b < kSlabBlocks; b++) {
+      if (kFeatures / 16 % kSlabBlocks != 0 && slab * kSlabBlocks + b >= kFeatures / 16) break;
+      const unsigned char* state = shared.state[slab % 2] + b * kBlockBytes;
+      Pair features[kRowBlocks][4];
+#pragma unroll
+      for (int r = 0; r < kRowBlocks; r++) {
+        const int row = warp_row + r * 16 + g;
+        query_features(features[r], shared.q[row], shared.q[row + 8], block, t);
+      }
+      block.advance();
+#pragma unroll
+      for (int n = 0; n < kHeadDim / 16; n++) {
+        Pair columns[2][2];
+        load_state(columns, state, n, lane);
+#pragma unroll
+        for (int r = 0; r < kRowBlocks; r++) {
+          multiply_add(rows.sums[r][2 * n], features[r], columns[0][0], columns[0][1]);
+          multiply_add(rows.sums[r][2 * n + 1], features[r], columns[1][0], columns[1][1]);
+        }
+      }
+#if NORMALIZED
+      Pair column[2];
+      load_key_sum(column, state, g, t);
+#pragma unroll
+      for (int r = 0; r < kRowBlocks; r++) {
+        multiply_add(key_sums[r], features[r], column[0], column[1]);
+      }
+#endif
+    }
+  }
+  __syncthreads();  // the last slab is read
+#if NORMALIZED
+  // Weights of an even degree are not negative: what is, is rounding.
+  for (int r = 0; r < kRowBlocks; r++) {
+    rows.weights[r][0] = t == 0 ? fmaxf(key_sums[r][0], 0.0f) : 0.0f;
+    rows.weights[r][1] = t == 0 ? fmaxf(key_sums[r][2], 0.0f) : 0.0f;
+  }
+#endif
+}
+
+// What a block needs to know of its keys.
+struct KeyRange {
+  const element* k;
+  const element* v;
+  int64 k_stride;
+  int64 v_stride;
+  bool k_aligned;
+  bool v_aligned;
+  int64 first;  // first key: the chunk's state_start
+  int64 end;    // one past the last key: the last query row's token
+  int64 row;    // token of the block's first query row
+#if GATED
+  int64 chunk;
+  const double* gate_sum;
+  double gate_row;  // G of the first query row, from the chunk's first token on
+#endif
+};
+
+// Starts loading a tile of keys and values. Gates relative to the first query row: factors
+// exp(G_row - G_j) of keys before it, G_j - G_row from it on.
+__device__ __forceinline__ void load_keys(
+    const ForwardArguments& args, OutputShared& shared, const KeyRange& range, int64 first,
+    int stage) {
+  KeyTile& tile = shared.keys[stage];
+  load_rows(tile.k, range.k, range.k_stride, first, range.end, kKeyTile, kOutputThreads,
+            range.k_aligned);
+  load_rows(tile.v, range.v, range.v_stride, first, range.end, kKeyTile, kOutputThreads,
+            range.v_aligned);
+  copy_commit();
+#if GATED
+  if (threadIdx.x < kKeyTile) {
+    const int64 token = min(first + (int64)threadIdx.x, range.end - 1);
+    const float gate =
+        (float)(gate_at(args, range.gate_sum, range.chunk, token) - range.gate_row);
+    shared.gates[stage][threadIdx.x] = first < range.row ? expf(-gate) : gate;
+  }
+#endif
+}
+
+// rows += sum over one tile's keys of w_ij v_j. On the diagonal, where the tile holds keys of the
+// block's own rows, later keys are masked and gates taken pair by pair; before it, weights lack the
+// factor exp(G_i - G_row).
+template <bool kDiagonal>
+__device__ __forceinline__ void attend_tile(
+    OutputRows& rows, const OutputShared& shared, const KeyRange& range, int64 first, int stage,
+    const float (&row_gates)[kRowBlocks][2]) {
+  const KeyTile& tile = shared.keys[stage];
+  const int lane = threadIdx.x % 32;
+  const int g = lane / 4;
+  const int t = lane % 4;
+  const int warp_row = threadIdx.x / 32 * (kRowBlocks * 16);
+  // Key j of the tile is at or before row i of the block where j <= i + diagonal.
+  const int diagonal = (int)(range.row - first);
+#pragma unroll 1
+  for (int key = 0; key < kKeyTile; key += kKeyStep) {
+    if (kDiagonal && key > warp_row + kRowBlocks * 16 - 1 + diagonal) break;
+    float scores[kRowBlocks][kKeyStep / 8][4] = {};
+#pragma unroll
+    for (int d = 0; d < kHeadDim; d += 16) {
+      uint32 q[kRowBlocks][4];
+#pragma unroll
+      for (int r = 0; r < kRowBlocks; r++) {
+        load_matrices(q[r], &shared.q[warp_row + r * 16 + lane % 16][d + lane / 16 * 8]);
+      }
+#pragma unroll
+      for (int n = 0; n < kKeyStep / 16; n++) {
+        uint32 k[4];
+        load_matrices(k, &tile.k[key + n * 16 + lane / 16 * 8 + lane % 8][d + lane / 8 % 2 * 8]);
+#pragma unroll
+        for (int r = 0; r < kRowBlocks; r++) {
+          mma_16(scores[r][2 * n], q[r], k[0], k[1]);
+          mma_16(scores[r][2 * n + 1], q[r], k[2], k[3]);
+        }
+      }
+    }
+#pragma unroll
+    for (int r = 0; r < kRowBlocks; r++) {
+#pragma unroll
+      for (int n = 0; n < kKeyStep / 8; n++) {
+#pragma unroll
+        for (int c = 0; c < 4; c++) {
+          float weight = power(scores[r][n][c]);
+          const int j = key + n * 8 + 2 * t + c % 2;
+          if (kDiagonal) {
+            const int i = warp_row + r * 16 + c / 2 * 8 + g;
+#if GATED
+            weight *= expf(row_gates[r][c / 2] - shared.gates[stage][j]);
+#endif
+            if (j > i + diagonal) weight = 0.0f;
+#if GATED
+          } else {
+            weight *= shared.gates[stage][j];
+#endif
+          }
+#if NORMALIZED
+          rows.weights[r][c / 2] += weight;
+#endif
+          scores[r][n][c] = weight;
+        }
+      }
+    }
+#pragma unroll
+    for (int n = 0; n < kKeyStep / 16; n++) {
+      Pair weights[kRowBlocks][4];
+#pragma unroll
+      for (int r = 0; r < kRowBlocks; r++) {
+        const float(&left)[4] = scores[r][2 * n];
+        const float(&right)[4] = scores[r][2 * n + 1];
+        weights[r][0] = pair_of(left[0], left[1]);
+        weights[r][1] = pair_of(left[2], left[3]);
+        weights[r][2] = pair_of(right[0], right[1]);
+        weights[r][3] = pair_of(right[2], right[3]);
+      }
+#pragma unroll
+      for (int m = 0; m < kHeadDim / 16; m++) {
+        uint32 v[4];
+        load_matrices_transposed(
+            v, &tile.v[key + n * 16 + lane % 16][m * 16 + lane / 16 * 8]);
+#pragma unroll
+        for (int r = 0; r < kRowBlocks; r++) {
+          multiply_add(rows.sums[r][2 * m], weights[r], pair_of(v[0]), pair_of(v[1]));
+          multiply_add(rows.sums[r][2 * m + 1], weights[r], pair_of(v[2]), pair_of(v[3]));
+        }
+      }
+    }
+  }
+}
+
+// rows += sum_j w_ij v_j over the keys of the chunk up to each row.
+__device__ __forceinline__ void attend_chunk(
+    const ForwardArguments& args, OutputRows& rows, OutputShared& shared, const KeyRange& range) {
+  float row_gates[kRowBlocks][2] = {};  // G_i - G_row
+#if GATED
+  float row_factors[kRowBlocks][2];
+  for (int r = 0; r < kRowBlocks; r++) {
+    for (int c = 0; c < 2; c++) {
+      const int64 row = range.row + threadIdx.x / 32 * (kRowBlocks * 16) + r * 16 + c * 8 +
+                        threadIdx.x % 32 / 4;
+      row_gates[r][c] = (float)(range.gate_sum[min(row, range.end - 1)] - range.gate_row);
+      row_factors[r][c] = expf(row_gates[r][c]);
+    }
+  }
+#endif
+  int stage = 0;
+  load_keys(args, shared, range, range.first, stage);
+  int64 first = range.first;
+#pragma unroll 1
+  for (; first < range.row; first += kKeyTile) {
+    copy_wait();
+    __syncthreads();  // this tile has arrived; the last one is read
+    load_keys(args, shared, range, first + kKeyTile, stage ^ 1);
+    attend_tile<false>(rows, shared, range, first, stage, row_gates);
+    stage ^= 1;
+  }
+#if GATED
+  scale_rows(rows, row_factors);
+#endif
+#pragma unroll 1
+  for (; first < range.end; first += kKeyTile) {
+    copy_wait();
+    __syncthreads();  // this tile has arrived; the last one is read
+    if (first + kKeyTile < range.end) load_keys(args, shared, range, first + kKeyTile, stage ^ 1);
+    attend_tile<true>(rows, shared, range, first, stage, row_gates);
+    stage ^= 1;
+  }
+}
+
+// y = sums / weights, or sums * output_scale.
+__device__ __forceinline__ void write_rows(
+    OutputRows& rows, element* y, int64 stride, int64 first, int64 end, double output_scale,
+    bool aligned) {
+  const int g = threadIdx.x % 32 / 4;
+  const int t = threadIdx.x % 4;
+  float factors[kRowBlocks][2];
+  for (int r = 0; r < kRowBlocks; r++) {
+    for (int c = 0; c < 2; c++) {
+#if NORMALIZED
+      float weight = rows.weights[r][c];
+      weight += __shfl_xor_sync(0xffffffff, weight, 1);
+      weight += __shfl_xor_sync(0xffffffff, weight, 2);
+      factors[r][c] = weight == 0.0f ? 0.0f : 1.0f / weight;
+#else
+      factors[r][c] = (float)output_scale;
+#endif
+    }
+  }
+  scale_rows(rows, factors);
+#pragma unroll
+  for (int r = 0; r < kRowBlocks; r++) {
+#pragma unroll
+    for (int c = 0; c < 2; c++) {
+      const int64 row = first + threadIdx.x / 32 * (kRowBlocks * 16) + r * 16 + c * 8 + g;
+      if (row >= end) continue;
+#pragma unroll
+      for (int n = 0; n < kHeadDim / 8; n++) {
+        element* target = y + row * stride + n * 8 + 2 * t;
+        const float low = rows.sums[r][n][2 * c];
+        const float high = rows.sums[r][n][2 * c + 1];
+        if (aligned) {
+          *reinterpret_cast<uint32*>(target) = elements_of(low, high);
+        } else {
+          target[0] = element_of(low);
+          target[1] = element_of(high);
+        }
+      }
+    }
+  }
+}
+
+// y of kOutputRows tokens of one query head: block x is a tile of rows within a chunk, block y a
+// batch entry and query head.
+template <bool kWithState>
+__device__ __forceinline__ void output(const ForwardArguments& args) {
+  extern __shared__ __align__(128) unsigned char shared_memory[];
+  OutputShared& shared = *reinterpret_cast<OutputShared*>(shared_memory);
+  const int64 batch = blockIdx.y / args.query_heads;
+  const int64 query_head = blockIdx.y % args.query_heads;
+  const int64 head = query_head / (args.query_heads / args.key_heads);
+  const int64 batch_head = batch * args.key_heads + head;
+  const int64 tiles = (args.chunk + kOutputRows - 1) / kOutputRows;  // of a chunk
+  const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
+  const int64 chunk = tile / tiles;
+  const int64 chunk_first = chunk * args.chunk;
+
+  KeyRange range;
+  range.first = state_start(args, chunk);
+  range.row = chunk_first + tile % tiles * kOutputRows;
+  range.end = min(min(range.row + kOutputRows, chunk_first + args.chunk), args.tokens);
+  if (range.row >= range.end) return;
+  range.k = args.k + batch * args.k_strides.batch + head * args.k_strides.head;
+  range.v = args.v + batch * args.v_strides.batch + head * args.v_strides.head;
+  range.k_stride = args.k_strides.token;
+  range.v_stride = args.v_strides.token;
+  range.k_aligned = is_aligned(args.k, args.k_strides);
+  range.v_aligned = is_aligned(args.v, args.v_strides);
+#if GATED
+  range.chunk = chunk;
+  range.gate_sum = args.gate_sum + batch_head * args.tokens;
+  range.gate_row = range.gate_sum[range.row];
+#endif
+
+  load_rows(shared.q, args.q + batch * args.q_strides.batch + query_head * args.q_strides.head,
+            args.q_strides.token, range.row, range.end, kOutputRows, kOutputThreads,
+            is_aligned(args.q, args.q_strides));
+  OutputRows rows{};
+  if (kWithState && (chunk > 0 || args.initial_sums != nullptr)) {
+    read_from_state(rows, shared,
+                    args.snapshots + (batch_head * chunk_count(args) + chunk) * kSnapshotBytes);
+#if GATED
+    // From its start to row i the state decays by exp(G_i) = exp(G_row) exp(G_i - G_row); the
+    // second factor comes later.
+    const float decay =
+        expf((float)(range.gate_row - gate_before(args, range.gate_sum, chunk)));
+    float factors[kRowBlocks][2];
+    for (int r = 0; r < kRowBlocks; r++) {
+      factors[r][0] = factors[r][1] = decay;
+    }
+    scale_rows(rows, factors);
+#endif
+  }
+  attend_chunk(args, rows, shared, range);
+  write_rows(rows, args.y + batch * args.y_strides.batch + query_head * args.y_strides.head,
+             args.y_strides.token, range.row, range.end, args.output_scale,
+             is_aligned(args.y, args.y_strides));
+}
+
+// Chunked form: y_i = exp(G_i) phi(q_i) S + sum_j w_ij v_j over the chunk and the tokens before it
+// that S leaves out. Grid (row tiles, batch * query_heads).
+extern "C" __global__ __launch_bounds__(kOutputThreads, 2)
+void output_pass(const __grid_constant__ ForwardArguments args) {
+  output<true>(args);
+}
+
+// Attention form: the chunk is the whole sequence. Same grid.
+extern "C" __global__ __launch_bounds__(kOutputThreads, 2)
+void attention(const __grid_constant__ ForwardArguments args) {
+  output<false>(args);
+}

@@ -1,0 +1,231 @@
+#pragma once
+
+constexpr int kStep = 32;  // keys, or features, of a step
+constexpr int kStepStride = kStep + 4;
+
+struct OutputShared {
+  float q[kOutputRows][kRowStride];
+  float k[kStep][kRowStride];
+  float v[kStep][kRowStride];             // values, or S of a step's features
+  float weights[kOutputRows][kStepStride];  // w_ij of a step's keys, or phi(q)
+#if NORMALIZED
+  float key_sums[kStep];  // z of a step's features
+#endif
+  Feature features[kStep];
+};
+static_assert(sizeof(OutputShared) == kOutputSharedBytes, "the launch must match");
+
+// A thread's part of the output: four rows, every 16th value column.
+struct OutputRows {
+  float sums[4][kColumns];
+  float weights[4];  // the rows' sums of weights, alike in all threads of the rows
+  int row;           // the first
+  int column;        // the first
+};
+
+// <q, k>^p
+__device__ __forceinline__ float power(float score) {
+#if DEGREE == 1
+  return score;
+#elif DEGREE == 2
+  return score * score;
+#elif DEGREE == 3
+  return score * score * score;
+#else
+  const float square = score * score;
+  return square * square;
+#endif
+}
+
+// rows += weights v over one step, summed apart first: long sums of small terms keep their
+// precision.
+__device__ __forceinline__ void add_step(OutputRows& rows, const OutputShared& shared) {
+  float sums[4][kColumns] = {};
+  for (int i = 0; i < kStep; i += 4) {
+    float weights[4][4];
+    for (int r = 0; r < 4; r++) {
+      const float4 four = *reinterpret_cast<const float4*>(&shared.weights[rows.row + r][i]);
+      weights[r][0] = four.x;
+      weights[r][1] = four.y;
+      weights[r][2] = four.z;
+      weights[r][3] = four.w;
+    }
+    for (int e = 0; e < 4; e++) {
+      for (int c = 0; c < kColumns; c++) {
+        const float value = shared.v[i + e][rows.column + c * 16];
+        for (int r = 0; r < 4; r++) sums[r][c] = fmaf(weights[r][e], value, sums[r][c]);
+      }
+    }
+  }
+  for (int r = 0; r < 4; r++) {
+    for (int c = 0; c < kColumns; c++) rows.sums[r][c] += sums[r][c];
+  }
+}
+
+// rows += phi(Q) S, and its sum of weights phi(Q) z.
+__device__ __forceinline__ void read_from_state(
+    OutputRows& rows, OutputShared& shared, const float* snapshot) {
+  for (int first = 0; first < kFeatures; first += kStep) {
+    __syncthreads();  // the last step is done
+    if (threadIdx.x < kStep) {
+      const int feature = first + threadIdx.x;
+      shared.features[threadIdx.x].locate(feature);
+#if NORMALIZED
+      shared.key_sums[threadIdx.x] =
+          feature < kFeatures ? snapshot[(int64)kFeatures * kHeadDim + feature] : 0.0f;
+#endif
+    }
+    load_rows(&shared.v[0][0], kRowStride, snapshot, kHeadDim, first, kFeatures, kStep,
+              kOutputThreads);
+    __syncthreads();  // S, z and the features of this step are there
+    for (int i = threadIdx.x; i < kOutputRows * kStep; i += kOutputThreads) {
+      shared.weights[i / kStep][i % kStep] = shared.features[i % kStep].of(shared.q[i / kStep]);
+    }
+    __syncthreads();  // phi(q) is complete
+    add_step(rows, shared);
+#if NORMALIZED
+    for (int r = 0; r < 4; r++) {
+      float sum = 0;
+      for (int i = 0; i < kStep; i++) {
+        sum = fmaf(shared.weights[rows.row + r][i], shared.key_sums[i], sum);
+      }
+      rows.weights[r] += sum;
+    }
+#endif
+  }
+}
+
+#if GATED
+// A difference of cumulative log gates as a sum of two floats, so that a difference of two of these
+// is exact to fp32 wherever it matters.
+struct Gate {
+  float high;
+  float low;
+
+  __device__ __forceinline__ explicit Gate(double value)
+      : high((float)value), low((float)(value - (double)(float)value)) {}
+};
+#endif
+
+// y of kOutputRows tokens of one query head: block x is a tile of rows within a chunk, block y a
+// batch entry and query head; a thread has four rows.
+__device__ __forceinline__ void output(const ForwardArguments& args, bool with_state) {
+  extern __shared__ __align__(128) unsigned char shared_memory[];
+  OutputShared& shared = *reinterpret_cast<OutputShared*>(shared_memory);
+  const int64 batch = blockIdx.y / args.query_heads;
+  const int64 query_head = blockIdx.y % args.query_heads;
+  const int64 head = query_head / (args.query_heads / args.key_heads);
+  const int64 batch_head = batch * args.key_heads + head;
+  const int64 tiles = (args.chunk + kOutputRows - 1) / kOutputRows;  // of a chunk
+  const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
+  const int64 chunk = tile / tiles;
+  const int64 chunk_first = chunk * args.chunk;
+  const int64 first_row = chunk_first + tile % tiles * kOutputRows;
+  const int64 end = min(min(first_row + kOutputRows, chunk_first + args.chunk), args.tokens);
+  if (first_row >= end) return;
+  const element* k = args.k + batch * args.k_strides.batch + head * args.k_strides.head;
+  const element* v = args.v + batch * args.v_strides.batch + head * args.v_strides.head;
+
+  OutputRows rows{};
+  rows.row = threadIdx.x / 16 * 4;
+  rows.column = threadIdx.x % 16;
+  load_rows(&shared.q[0][0], kRowStride,
+            args.q + batch * args.q_strides.batch + query_head * args.q_strides.head,
+            args.q_strides.token, first_row, end, kOutputRows, kOutputThreads);
+#if GATED
+  const double* gate_sum = args.gate_sum + batch_head * args.tokens;
+#endif
+  if (with_state && (chunk > 0 || args.initial_sums != nullptr)) {
+    read_from_state(
+        rows, shared,
+        reinterpret_cast<const float*>(
+            args.snapshots + (batch_head * chunk_count(args) + chunk) * kSnapshotBytes));
+    for (int r = 0; r < 4; r++) {
+      // Weights of an even degree are not negative: what is, is rounding.
+      rows.weights[r] = fmaxf(rows.weights[r], 0.0f);
+#if GATED
+      const float decay = expf((float)(gate_sum[min(first_row + rows.row + r, end - 1)] -
+                                       gate_before(args, gate_sum, chunk)));
+      rows.weights[r] *= decay;
+      for (int c = 0; c < kColumns; c++) rows.sums[r][c] *= decay;
+#endif
+    }
+  }
+
+  for (int64 first = state_start(args, chunk); first < end; first += kStep) {
+    __syncthreads();  // the last step is done
+    load_rows(&shared.k[0][0], kRowStride, k, args.k_strides.token, first, end, kStep,
+              kOutputThreads);
+    load_rows(&shared.v[0][0], kRowStride, v, args.v_strides.token, first, end, kStep,
+              kOutputThreads);
+    __syncthreads();  // q, k and v are loaded
+    float scores[4][2] = {};
+    for (int d = 0; d < kHeadDim; d += 4) {
+      float4 keys[2];
+      for (int n = 0; n < 2; n++) {
+        keys[n] = *reinterpret_cast<const float4*>(&shared.k[rows.column + n * 16][d]);
+      }
+      for (int r = 0; r < 4; r++) {
+        const float4 query = *reinterpret_cast<const float4*>(&shared.q[rows.row + r][d]);
+        for (int n = 0; n < 2; n++) {
+          scores[r][n] = fmaf(query.x, keys[n].x, scores[r][n]);
+          scores[r][n] = fmaf(query.y, keys[n].y, scores[r][n]);
+          scores[r][n] = fmaf(query.z, keys[n].z, scores[r][n]);
+          scores[r][n] = fmaf(query.w, keys[n].w, scores[r][n]);
+        }
+      }
+    }
+    for (int n = 0; n < 2; n++) {
+      const int64 j = first + rows.column + n * 16;
+#if GATED
+      const double gate_row = gate_sum[first_row];
+      const Gate key_gate(gate_at(args, gate_sum, chunk, min(j, end - 1)) - gate_row);
+#endif
+      for (int r = 0; r < 4; r++) {
+        const int64 i = first_row + rows.row + r;
+        float weight = power(scores[r][n]);
+#if GATED
+        const Gate row_gate(gate_sum[min(i, end - 1)] - gate_row);
+        weight *= expf((row_gate.high - key_gate.high) + (row_gate.low - key_gate.low));
+#endif
+        shared.weights[rows.row + r][rows.column + n * 16] = j <= i ? weight : 0.0f;
+      }
+    }
+    __syncthreads();  // weights are complete
+    add_step(rows, shared);
+#if NORMALIZED
+    for (int r = 0; r < 4; r++) {
+      float sum = 0;
+      for (int i = 0; i < kStep; i++) sum += shared.weights[rows.row + r][i];
+      rows.weights[r] += sum;
+    }
+#endif
+  }
+
+  element* y = args.y + batch * args.y_strides.batch + query_head * args.y_strides.head;
+  for (int r = 0; r < 4; r++) {
+    if (first_row + rows.row + r >= end) continue;
+#if NORMALIZED
+    const float factor = rows.weights[r] == 0.0f ? 0.0f : 1.0f / rows.weights[r];
+#else
+    const float factor = (float)args.output_scale;
+#endif
+    for (int c = 0; c < kColumns; c++) {
+      y[(first_row + rows.row + r) * args.y_strides.token + rows.column + c * 16] =
+          rows.sums[r][c] * factor;
+    }
+  }
+}
+
+// Chunked form: y_i = exp(G_i) phi(q_i) S + sum_j w_ij v_j over the chunk and the tokens before it
+// that S leaves out. Grid (row tiles, batch * query_heads).
+extern "C" __global__ __launch_bounds__(kOutputThreads)
+void output_pass(const __grid_constant__ ForwardArguments args) {
+  output(args, true);
+}
+
+// Attention form: the chunk is the whole sequence. Same grid.
+extern "C" __global__ __launch_bounds__(kOutputThreads)
+void attention(const __grid_constant__ ForwardArguments args) {
+  output(args, false);
+}

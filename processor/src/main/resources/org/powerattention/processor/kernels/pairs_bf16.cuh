@@ -1,0 +1,89 @@
+#pragma once
+// A Pair is two neighbouring elements along the summed dimension of a product on tensor cores, in
+// the precision of that product: for BF16, two bf16 in one register.
+typedef uint32 Pair;
+
+__device__ __forceinline__ Pair pair_of(float low, float high) {
+  Pair pair;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  return pair;
+}
+
+__device__ __forceinline__ Pair pair_of(uint32 elements) { return elements; }
+
+__device__ __forceinline__ Pair both_low(uint32 elements) {
+  return __byte_perm(elements, elements, 0x1010);
+}
+
+__device__ __forceinline__ Pair both_high(uint32 elements) {
+  return __byte_perm(elements, elements, 0x3232);
+}
+
+// A product is a fused multiply-add with -0: sm_80 has no bf16 multiplication.
+__device__ __forceinline__ Pair feature_times(Pair a, Pair b) {
+  Pair product;
+  asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(product) : "r"(a), "r"(b), "r"(0x80008000u));
+  return product;
+}
+
+// A product that is an operand of the tensor core: already rounded.
+__device__ __forceinline__ Pair operand_times(Pair a, Pair b) { return feature_times(a, b); }
+
+__device__ __forceinline__ float low_of(Pair pair) { return __uint_as_float(pair << 16); }
+
+__device__ __forceinline__ float high_of(Pair pair) { return __uint_as_float(pair & 0xffff0000u); }
+
+// c += a b, see mma_16.
+__device__ __forceinline__ void multiply_add(float (&c)[4], const Pair (&a)[4], Pair b0, Pair b1) {
+  mma_16(c, a, b0, b1);
+}
+
+__device__ __forceinline__ element element_of(float value) {
+  unsigned short bits;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+  return bits;
+}
+
+__device__ __forceinline__ float float_of(element bits) {
+  return __uint_as_float((uint32)bits << 16);
+}
+
+__device__ __forceinline__ uint32 elements_of(float low, float high) { return pair_of(low, high); }
+
+// A block of a snapshot: 16 features of S as the B operands of output_pass, in the order of its
+// lanes, then the same features of z. Per 16 value columns and lane, one 16-byte word: features
+// (2t, 2t+1), (2t+8, 2t+9) of column g, and the same of column g + 8.
+__device__ __forceinline__ void store_state(
+    unsigned char* block, int columns, int lane, const float (&low)[4], const float (&high)[4],
+    float weight) {
+  uint4 word;
+  word.x = pair_of(low[0] * weight, low[1] * weight);
+  word.y = pair_of(high[0] * weight, high[1] * weight);
+  word.z = pair_of(low[2] * weight, low[3] * weight);
+  word.w = pair_of(high[2] * weight, high[3] * weight);
+  reinterpret_cast<uint4*>(block)[columns * 32 + lane] = word;
+}
+
+__device__ __forceinline__ void load_state(
+    Pair (&b)[2][2], const unsigned char* block, int columns, int lane) {
+  const uint4 word = reinterpret_cast<const uint4*>(block)[columns * 32 + lane];
+  b[0][0] = word.x;
+  b[0][1] = word.y;
+  b[1][0] = word.z;
+  b[1][1] = word.w;
+}
+
+#if NORMALIZED
+// z of the block's feature g + 8 `half`.
+__device__ __forceinline__ void store_key_sum(unsigned char* block, int g, int half, float value) {
+  reinterpret_cast<element*>(block + kHeadDim * 32)[g / 2 * 4 + half * 2 + g % 2] =
+      element_of(value);
+}
+
+// z as a B operand whose column 0 holds it and whose other columns are zero.
+__device__ __forceinline__ void load_key_sum(Pair (&b)[2], const unsigned char* block, int g, int t) {
+  const uint2 word = reinterpret_cast<const uint2*>(block + kHeadDim * 32)[t];
+  b[0] = g == 0 ? word.x : 0;
+  b[1] = g == 0 ? word.y : 0;
+}
+#endif

@@ -1,0 +1,43 @@
+// Power attention, forward. The kernels in the order of their launches:
+//
+//   gate_sum     cumulative log gates within each chunk
+//   state_pass   the state S (and key sum z) at each chunk's start, and after the last token
+//   carry_scan   joins the segments of a sequence that state_pass walked in parallel
+//   output_pass  y from the state at the chunk's start and the attention within the chunk
+//   attention    y in attention form, without a state
+//
+// Notation: q, k, v, y are [batch, tokens, heads, kHeadDim]; query head r reads key/value head
+// r / (query_heads / key_heads). G is the cumulative log gate.
+//   w_ij = <q_i, k_j>^p exp(G_i - G_j),  j <= i
+//   y_i  = sum_j w_ij v_j  (over sum_j w_ij where normalised, else times output_scale)
+#include "spec.cuh"
+#include "arguments.cuh"
+#include "chunks.cuh"
+#if GATED
+#include "gate_sum.cuh"
+#endif
+#include "carry_scan.cuh"
+#if FP32
+#include "features_fp32.cuh"
+#include "state_pass_fp32.cuh"
+#include "output_pass_fp32.cuh"
+#else
+#include "ptx.cuh"
+#if BF16
+#include "pairs_bf16.cuh"
+#else
+#include "pairs_fp16.cuh"
+#endif
+#include "tiles.cuh"
+#if DEGREE == 1
+#include "features_p1.cuh"
+#elif DEGREE == 2
+#include "features_p2.cuh"
+#elif DEGREE == 3
+#include "features_p3.cuh"
+#else
+#include "features_p4.cuh"
+#endif
+#include "state_pass.cuh"
+#include "output_pass.cuh"
+#endif

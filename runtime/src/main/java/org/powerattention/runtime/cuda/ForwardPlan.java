@@ -1,0 +1,93 @@
+package org.powerattention.runtime.cuda;
+
+import org.powerattention.annotations.KernelSpec;
+import org.powerattention.runtime.Tiling;
+import org.powerattention.runtime.spi.ForwardProblem;
+
+/**
+ * How a forward call is cut into thread blocks, and the workspace it needs.
+ *
+ * @param chunk tokens per chunk: the spec's, or all of them in attention form
+ * @param chunks chunks of a sequence
+ * @param segments parts of a sequence that the state pass walks at the same time
+ * @param chunksPerSegment chunks of each but the last
+ * @param statePass whether there is a state to compute: to read it in later chunks, or to return it
+ * @param readsState whether outputs read a state
+ * @param gateSumBytes bytes of the cumulative log gates
+ * @param snapshotBytes bytes of the states at the chunks' starts
+ * @param segmentBytes bytes of the segments' own states
+ */
+record ForwardPlan(
+    long chunk,
+    long chunks,
+    long segments,
+    long chunksPerSegment,
+    boolean statePass,
+    boolean readsState,
+    long gateSumBytes,
+    long snapshotBytes,
+    long segmentBytes) {
+  /** Thread blocks of the state pass that a multiprocessor holds: registers allow two. */
+  private static final long STATE_BLOCKS_PER_MULTIPROCESSOR = 2;
+
+  private static final long ALIGNMENT = 256;
+
+  static ForwardPlan of(ForwardProblem problem, Tiling tiling, int multiprocessors) {
+    KernelSpec spec = problem.spec();
+    long heads = (long) problem.batch() * problem.keyHeads();
+    boolean readsState = problem.chunked() || problem.initialState() != null;
+    boolean statePass = readsState || problem.finalState() != null;
+    long chunk = problem.chunked() ? spec.chunk() : problem.tokens();
+    long chunks = divideUp(problem.tokens(), chunk);
+    long perSegment = chunks;
+    if (statePass) {
+      long blocks = heads * divideUp(spec.featureDim(), tiling.stateFeatures());
+      perSegment = divideUp(chunks, segmentsThatFill(blocks, chunks, multiprocessors));
+    }
+    long segments = divideUp(chunks, perSegment);
+    return new ForwardPlan(
+        chunk,
+        chunks,
+        segments,
+        perSegment,
+        statePass,
+        readsState,
+        spec.gated() ? heads * problem.tokens() * Double.BYTES : 0,
+        readsState ? heads * chunks * tiling.snapshotBytes() : 0,
+        segments > 1 ? heads * segments * spec.stateBytes() : 0);
+  }
+
+  /**
+   * Segments cost a second walk over all but the last, so there are only as many as multiprocessors
+   * would otherwise idle.
+   */
+  private static long segmentsThatFill(long blocks, long chunks, int multiprocessors) {
+    long places = STATE_BLOCKS_PER_MULTIPROCESSOR * multiprocessors;
+    return Math.max(1, Math.min(chunks, places / blocks));
+  }
+
+  long gateSumOffset() {
+    return 0;
+  }
+
+  long snapshotOffset() {
+    return align(gateSumBytes);
+  }
+
+  long segmentOffset() {
+    return snapshotOffset() + align(snapshotBytes);
+  }
+
+  /** Returns the bytes of the whole workspace. */
+  long workspaceBytes() {
+    return segmentOffset() + segmentBytes;
+  }
+
+  static long divideUp(long dividend, long divisor) {
+    return (dividend + divisor - 1) / divisor;
+  }
+
+  private static long align(long bytes) {
+    return divideUp(bytes, ALIGNMENT) * ALIGNMENT;
+  }
+}
