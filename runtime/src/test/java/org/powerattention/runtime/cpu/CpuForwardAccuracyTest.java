@@ -33,7 +33,7 @@ class CpuForwardAccuracyTest {
     for (int degree = KernelSpec.MIN_DEGREE; degree <= KernelSpec.MAX_DEGREE; degree++) {
       for (int d = 16; d <= KernelSpec.MAX_HEAD_DIM; d += 16) {
         if (KernelSpec.stateBytes(degree, d, degree % 2 == 0) < MOST_STATE_BYTES) {
-          DType dtype = DType.values()[(degree + d / 16) % 3];
+          DType dtype = List.of(DType.values()).get((degree + d / 16) % 3);
           specs.add(new KernelSpec(degree, d, 64, DType.FP32, true, degree % 2 == 0));
           specs.add(
               new KernelSpec(degree, d, 128, dtype, d % 32 == 0, d % 48 == 0 && degree % 2 == 0));
