@@ -11,13 +11,13 @@ bundle=$target/bundle
 archive=$(realpath -m "${1:-$target/power-attention-bundle.tar.xz}")
 java_home=${JAVA_HOME:-$(dirname "$(dirname "$(realpath "$(command -v javac)")")")}
 
-rm -rf "$bundle"
+rm -rf "$target"
 cd "$root"
 mvn -q -Pgpu-bundle -DskipTests -pl examples/gpu-bundle -am package
 
-# java.desktop draws the quick start's plot; java.logging and java.management serve JUnit; jdk.unsupported serves Kotlin.
+# java.desktop draws the quick start's plot; java.logging, java.management and jdk.zipfs serve JUnit.
 "$java_home/bin/jlink" --output "$bundle/jre" --no-header-files --no-man-pages --strip-java-debug-attributes \
-  --add-modules java.base,java.desktop,java.logging,java.management,jdk.unsupported
+  --add-modules java.base,java.desktop,java.logging,java.management,jdk.unsupported,jdk.zipfs
 
 # What the quick start memorises unless it is given another text.
 mkdir "$bundle/text"

@@ -16,7 +16,7 @@ END
 
 run_java() {
   "$here/jre/bin/java" --enable-native-access=ALL-UNNAMED -Dpowerattention.nvrtc="$here/nvrtc/libnvrtc.so.12" \
-    -cp "$here/lib/*:$here/tests/*" "$@"
+    -cp "$here/lib/*:$here/natives:$here/tests/*" "$@"
 }
 
 require_driver() {
@@ -33,6 +33,7 @@ shift
 case $command in
   gpu-tests)
     require_driver
+    [ -t 1 ] || set -- --disable-ansi-colors "$@"
     scan=$(printf '%s:' "$here"/tests/*.jar)
     run_java org.junit.platform.console.ConsoleLauncher execute --disable-banner --fail-if-no-tests \
       --scan-class-path="${scan%:}" --include-tag=gpu "$@"

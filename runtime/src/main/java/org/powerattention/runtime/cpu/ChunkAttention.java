@@ -52,7 +52,7 @@ final class ChunkAttention {
     int start = gates.firstLive(last) / Workspace.KEYS * Workspace.KEYS;
     int tiles = 0;
     for (int key = start; key < first; key += Workspace.KEYS) {
-      head.readTokens(call, key, Workspace.KEYS, work);
+      head.readTokens(key, Workspace.KEYS, work);
       scores(Workspace.KEYS, 0, count);
       if (gates.present()) {
         scaleValues(gates, last, key, Workspace.KEYS);
@@ -77,7 +77,7 @@ final class ChunkAttention {
     int keys = Math.min(Workspace.KEYS, first + count - key);
     int from = key - first;
     int beyond = from + keys;
-    head.readTokens(call, key, keys, work);
+    head.readTokens(key, keys, work);
     scores(keys, from, count);
     triangle(gates, first, key, keys);
     if (beyond < count) {

@@ -135,7 +135,7 @@ final class HeadWalk {
     }
     for (int j = gates.firstLive(last); j < taken; j += Workspace.TOKENS) {
       int count = Math.min(Workspace.TOKENS, taken - j);
-      readTokens(call, j, count, work);
+      readTokens(j, count, work);
       for (int i = 0; i < count; i++) {
         Vectors.scale(work.values[i], gates.between(last, j + i), call.features.columns);
       }
@@ -163,7 +163,7 @@ final class HeadWalk {
   }
 
   /** Reads keys and values from position j on. */
-  void readTokens(ForwardCall from, int j, int count, Workspace work) {
-    from.readTokens(batch, head, base + j, count, work);
+  void readTokens(int j, int count, Workspace work) {
+    call.readTokens(batch, head, base + j, count, work);
   }
 }

@@ -81,7 +81,8 @@ final class StateSums {
 
   /**
    * {@code S <- S + sum_j phi(k_j) v_j^T} for a range of entries, over the first {@code count}
-   * tokens of the workspace.
+   * tokens of the workspace. They are summed before they are added, so that rounding errors grow
+   * with the number of calls and not of tokens.
    */
   void add(Workspace work, int count, int fromEntry, int toEntry) {
     // Tokens are taken in fours; the last four are filled up with zeros.
@@ -107,10 +108,10 @@ final class StateSums {
   private void addTokens(Workspace work, int padded, int entry) {
     float[][] k = work.keys;
     float[][] wide = work.wide;
-    float[] row = rows[features.row[entry]];
+    float[] sum = work.rowSum;
     for (int j = 0; j < padded; j += 4) {
       Vectors.add4(
-          row,
+          sum,
           wide[j],
           wide[j + 1],
           wide[j + 2],
@@ -122,6 +123,7 @@ final class StateSums {
           0,
           features.lanes);
     }
+    Vectors.drain(sum, rows[features.row[entry]], features.lanes);
   }
 
   /** {@code target = suffix(x) v^T}. */

@@ -9,7 +9,7 @@ final class Workspace {
   static final int KEYS = 16;
 
   /** Tokens or queries that meet the state at a time, a multiple of 4. */
-  static final int TOKENS = 32;
+  static final int TOKENS = 64;
 
   /** Scaled queries of the row block, each followed by a one: {@code [row][d + 1]}. */
   final float[][] queries;
@@ -41,6 +41,9 @@ final class Workspace {
   /** Rows of the length of a state row, {@code [token][lane]}. */
   final float[][] wide;
 
+  /** Sum of tokens for one state row; zero between uses. */
+  final float[] rowSum;
+
   /** Suffix products of one token. */
   final float[] suffix;
 
@@ -58,6 +61,7 @@ final class Workspace {
     keys = new float[TOKENS][headDim + 1];
     values = new float[TOKENS][features.columns];
     wide = new float[TOKENS][features.lanes];
+    rowSum = new float[features.lanes];
     suffix = new float[features.suffixes];
     halves = new short[headDim];
   }
