@@ -340,7 +340,8 @@ __device__ __forceinline__ void load_rows(
 struct FeatureBlock {
   int index;
 
-  __device__ __forceinline__ explicit FeatureBlock(int first = 0) : index(first) {}
+  __device__ __forceinline__ FeatureBlock() : FeatureBlock(0) {}
+  __device__ __forceinline__ explicit FeatureBlock(int first) : index(first) {}
 
   __device__ __forceinline__ void advance() { index++; }
 

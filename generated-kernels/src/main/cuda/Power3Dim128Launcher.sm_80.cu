@@ -343,7 +343,8 @@ struct FeatureBlock {
   int third_tile;   // K
   int row;          // i
 
-  __device__ __forceinline__ explicit FeatureBlock(int index = 0) : first_tile(0), row(index % 4) {
+  __device__ __forceinline__ FeatureBlock() : FeatureBlock(0) {}
+  __device__ __forceinline__ explicit FeatureBlock(int index) : first_tile(0), row(index % 4) {
     int triple = index / 4;
     // From I on there are C(n + 1, 2) pairs J <= K, n = kTiles - I.
     int pairs = kTiles * (kTiles + 1) / 2;
