@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
@@ -87,7 +88,7 @@ final class NativeLibrariesTest {
 
   @Test
   void withoutNvrtcTheMessageListsWhatWasTriedAndWhatToAdd() throws Exception {
-    String output = finish(startOn(classPath(false), "cache"));
+    String output = finish(startOn(elements(false), "cache"));
     assertThat(output).contains("unavailable NVRTC");
     assertThat(output).contains("/usr/local/cuda/lib64/libnvrtc.so.12: no such file");
     assertThat(output).contains("class path and module path: no org/bytedeco/cuda");
@@ -103,11 +104,36 @@ final class NativeLibrariesTest {
             .filter(file -> file.endsWith("libnvrtc.so.12"))
             .findFirst()
             .orElseThrow();
-    String output = finish(startOn(classPath(false), "cache", "-Dpowerattention.nvrtc=" + library));
+    String output = finish(startOn(elements(false), "cache", "-Dpowerattention.nvrtc=" + library));
     assertThat(output).contains("compiled ");
     String missing =
-        finish(startOn(classPath(true), "cache", "-Dpowerattention.nvrtc=/nowhere/libnvrtc.so"));
+        finish(startOn(elements(true), "cache", "-Dpowerattention.nvrtc=/nowhere/libnvrtc.so"));
     assertThat(missing).contains("powerattention.nvrtc names no usable library: /nowhere");
+  }
+
+  @Test
+  void theModulePathServesAsWellAsTheClassPath() throws Exception {
+    List<String> modules = new ArrayList<>();
+    for (String element : elements(true)) {
+      String name = element.substring(element.lastIndexOf(File.separatorChar) + 1);
+      if (element.equals(mainClasses())
+          || element.contains("annotations")
+          || name.startsWith("jcuda")
+          || name.startsWith("cuda-redist")) {
+        modules.add(element);
+      }
+    }
+    Process process =
+        startJava(
+            "cache",
+            List.of(
+                "--module-path",
+                String.join(File.pathSeparator, modules),
+                "--patch-module",
+                "org.powerattention.runtime=" + testClasses(),
+                "--module",
+                "org.powerattention.runtime/" + Compile.class.getName()));
+    assertThat(finish(process)).contains("compiled ");
   }
 
   @Test
@@ -138,15 +164,22 @@ final class NativeLibrariesTest {
   }
 
   private Process start(String cache, String... options) throws Exception {
-    return startOn(classPath(true), cache, options);
+    return startOn(elements(true), cache, options);
   }
 
-  private Process startOn(String classPath, String cache, String... options) throws IOException {
+  private Process startOn(List<String> classPath, String cache, String... options)
+      throws IOException {
+    List<String> command = new ArrayList<>(List.of(options));
+    command.addAll(List.of("-cp", String.join(File.pathSeparator, classPath)));
+    command.add(Compile.class.getName());
+    return startJava(cache, command);
+  }
+
+  private Process startJava(String cache, List<String> arguments) throws IOException {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(List.of(options));
     command.add("-Dpowerattention.cache=" + directory.resolve(cache));
-    command.addAll(List.of("-cp", classPath, Compile.class.getName()));
+    command.addAll(arguments);
     ProcessBuilder builder = new ProcessBuilder(command);
     builder.environment().remove("LD_LIBRARY_PATH");
     builder.redirectError(directory.resolve("errors-" + System.nanoTime()).toFile());
@@ -160,27 +193,30 @@ final class NativeLibrariesTest {
     return output;
   }
 
-  /** Everything that this JVM has on its paths, as one class path. */
-  private static String classPath(boolean withNvrtc) throws Exception {
-    List<String> elements = new ArrayList<>();
-    for (Class<?> type : List.of(Nvrtc.class, NativeLibrariesTest.class)) {
-      elements.add(
-          Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI()).toString());
+  private static String mainClasses() throws Exception {
+    return Path.of(Nvrtc.class.getProtectionDomain().getCodeSource().getLocation().toURI())
+        .toString();
+  }
+
+  /** Where the tests lie, which in a module is not where their code source says. */
+  private static String testClasses() throws Exception {
+    Class<?> own = NativeLibrariesTest.class;
+    Path file = Path.of(own.getResource(own.getSimpleName() + ".class").toURI());
+    for (int i = own.getPackageName().split("\\.").length; i >= 0; i--) {
+      file = file.getParent();
     }
-    elements.add(
-        Path.of(NativeLibrariesTest.class.getResource("NativeLibrariesTest.class").toURI())
-            .getParent()
-            .getParent()
-            .getParent()
-            .getParent()
-            .getParent()
-            .toString());
+    return file.toString();
+  }
+
+  /** Everything that this JVM has on its module path and its class path. */
+  private static List<String> elements(boolean withNvrtc) throws Exception {
+    Set<String> elements = new LinkedHashSet<>(List.of(mainClasses(), testClasses()));
     for (String property : List.of("jdk.module.path", "java.class.path")) {
       elements.addAll(List.of(System.getProperty(property, "").split(File.pathSeparator)));
     }
     elements.removeIf(
-        element -> element.isEmpty() || !withNvrtc && element.contains("cuda-redist"));
-    return String.join(File.pathSeparator, Set.copyOf(elements));
+        element -> element.isEmpty() || (!withNvrtc && element.contains("cuda-redist")));
+    return List.copyOf(elements);
   }
 
   private static List<Path> filesBelow(Path parent) throws IOException {
