@@ -55,6 +55,9 @@ public final class Quickstart {
       out.printf(
           "Text: %s, %,d different pairs of words%n", document.name(), document.pairs().size());
       out.printf("Device: %s%n%n", device.name());
+      out.printf(
+          "Each pair is a key whose value is the pair after it. They are stored, then asked"
+              + " back.%n");
       List<Measurement> measurements = withProgressBar(experiment);
       out.printf(
           "%nRecalled right, by number of associations stored:%n%n%s", Table.of(measurements));
