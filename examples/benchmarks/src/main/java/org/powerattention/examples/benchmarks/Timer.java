@@ -57,7 +57,7 @@ final class Timer {
   }
 
   /** Returns the milliseconds of one call. */
-  static double milliseconds(Accelerator device, Case timed) throws Exception {
+  static double milliseconds(Accelerator device, Case timed) {
     Random random = new Random(timed.hashCode());
     long bytes = 4L * timed.batch() * timed.tokens() * timed.heads() * timed.spec().headDim();
     int sets = (int) Math.max(1, Math.min(8, ROTATION_BYTES / (bytes * 2)));
