@@ -1,4 +1,4 @@
-package org.powerattention.runtime;
+package org.powerattention.runtime.spi;
 
 import static com.google.common.truth.Truth.assertThat;
 import static com.google.common.truth.Truth.assertWithMessage;
