@@ -9,6 +9,7 @@ usage() {
 usage: run.sh gpu-tests [options of the JUnit console]   all tests tagged gpu
        run.sh quickstart [text] [plot.png]               memorise a text and ask it back
        run.sh kotlin [text]                              guess a text's letters
+       run.sh benchmarks [results.json]                  time the kernels, and PyTorch's where it is
        run.sh java ARGUMENTS...                          java with everything on the class path
 END
   exit 2
@@ -45,6 +46,10 @@ case $command in
   kotlin)
     [ $# -gt 0 ] || set -- "$here/text/README.md"
     run_java org.powerattention.examples.kotlin.NextLetterKt "$@"
+    ;;
+  benchmarks)
+    require_driver
+    run_java org.powerattention.examples.benchmarks.Benchmarks "$@"
     ;;
   java) run_java "$@" ;;
   *) usage ;;

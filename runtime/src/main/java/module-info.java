@@ -4,6 +4,8 @@ module org.powerattention.runtime {
   requires transitive org.powerattention.annotations;
   requires static transitive org.jspecify;
   requires jcuda;
+  // JCuda's loader uses it, and JCuda has no module descriptor to say so.
+  requires java.logging;
 
   exports org.powerattention.runtime;
 }

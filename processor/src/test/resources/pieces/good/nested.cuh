@@ -1,3 +1,3 @@
-nested before
+nested before, kDegree and kBytes
 #include "twice.cuh"
 nested after

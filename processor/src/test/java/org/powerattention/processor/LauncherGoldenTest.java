@@ -14,7 +14,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Launchers, byte for byte. After an intended change of the generator, rewrite the goldens and read
- * their diff: {@code mvn test -pl processor -am -Dgoldens.update=true}.
+ * their diff: {@code mvn test -pl processor -am -Dgolden.update}.
  */
 final class LauncherGoldenTest {
   private static final Path GOLDENS = Path.of("src/test/resources/goldens");
@@ -62,11 +62,11 @@ final class LauncherGoldenTest {
     assertThat(compilation).succeededWithoutWarnings();
     String generated = Compilations.generated(compilation, path);
     Path golden = GOLDENS.resolve(path);
-    if (Boolean.getBoolean("goldens.update")) {
+    if (System.getProperty("golden.update") != null) {
       Files.createDirectories(golden.getParent());
       Files.writeString(golden, generated);
     }
-    assertWithMessage("rewrite with -Dgoldens.update=true; %s", path)
+    assertWithMessage("rewrite with -Dgolden.update; %s", path)
         .that(generated)
         .isEqualTo(Files.readString(golden));
   }

@@ -212,7 +212,8 @@ final class ArgumentChecks {
     tensor(name, tensor, spec.dtype());
     Layout layout = tensor.layout();
     if (layout.rank() != 4 || layout.shape()[3] != spec.headDim()) {
-      throw new IllegalArgumentException(name + " of shape " + layout + "; expected: " + expected);
+      throw new IllegalArgumentException(
+          name + " of shape " + Arrays.toString(layout.shape()) + "; expected: " + expected);
     }
     contiguousHeads(name, tensor);
   }

@@ -3,6 +3,7 @@ package org.powerattention.runtime;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import org.powerattention.annotations.DType;
+import org.powerattention.runtime.spi.HalfFloats;
 
 /** A tensor's elements in host memory, in row-major order, as a host copy reads or writes them. */
 interface HostValues {

@@ -53,3 +53,6 @@ struct ForwardArguments {
   int64 segment_totals;        // 1: state_pass sums each segment alone, into segment_states
   double output_scale;         // scale^p; applied where y is not normalised
 };
+
+// Dynamic shared memory; each kernel lays its own struct over it.
+extern __shared__ __align__(128) unsigned char shared_memory[];

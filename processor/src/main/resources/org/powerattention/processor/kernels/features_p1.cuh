@@ -5,7 +5,7 @@
 struct FeatureBlock {
   int index;
 
-  __device__ __forceinline__ explicit FeatureBlock(int first = 0) : index(first) {}
+  __device__ __forceinline__ FeatureBlock(int first = 0) : index(first) {}
 
   __device__ __forceinline__ void advance() { index++; }
 

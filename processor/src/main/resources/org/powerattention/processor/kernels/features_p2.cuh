@@ -7,7 +7,7 @@ struct FeatureBlock {
   int second_tile;  // J
   int row;          // first i, even
 
-  __device__ __forceinline__ explicit FeatureBlock(int index = 0) : first_tile(0), row(index % 4 * 2) {
+  __device__ __forceinline__ FeatureBlock(int index = 0) : first_tile(0), row(index % 4 * 2) {
     int pair = index / 4;
     while (first_tile < kTiles - 1 && pair >= kTiles - first_tile) pair -= kTiles - first_tile++;
     second_tile = min(first_tile + pair, kTiles - 1);

@@ -8,7 +8,7 @@ struct FeatureBlock {
   int third_tile;   // K
   int row;          // i
 
-  __device__ __forceinline__ explicit FeatureBlock(int index = 0) : first_tile(0), row(index % 4) {
+  __device__ __forceinline__ FeatureBlock(int index = 0) : first_tile(0), row(index % 4) {
     int triple = index / 4;
     // From I on there are C(n + 1, 2) pairs J <= K, n = kTiles - I.
     int pairs = kTiles * (kTiles + 1) / 2;

@@ -7,7 +7,7 @@ struct FeatureBlock {
 
   // Quadruples are counted off one tile at a time: with m more tiles to choose from n, there are
   // C(n + m - 1, m).
-  __device__ __forceinline__ explicit FeatureBlock(int index = 0) {
+  __device__ __forceinline__ FeatureBlock(int index = 0) {
     int least = 0;
     for (int position = 0; position < 4; position++) {
       const int more = 3 - position;

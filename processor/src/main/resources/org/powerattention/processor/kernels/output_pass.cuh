@@ -341,7 +341,6 @@ __device__ __forceinline__ void write_rows(
 // batch entry and query head.
 template <bool kWithState>
 __device__ __forceinline__ void output(const ForwardArguments& args) {
-  extern __shared__ __align__(128) unsigned char shared_memory[];
   OutputShared& shared = *reinterpret_cast<OutputShared*>(shared_memory);
   const int64 batch = blockIdx.y / args.query_heads;
   const int64 query_head = blockIdx.y % args.query_heads;

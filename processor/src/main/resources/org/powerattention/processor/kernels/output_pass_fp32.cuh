@@ -110,7 +110,6 @@ struct Gate {
 // y of kOutputRows tokens of one query head: block x is a tile of rows within a chunk, block y a
 // batch entry and query head; a thread has four rows.
 __device__ __forceinline__ void output(const ForwardArguments& args, bool with_state) {
-  extern __shared__ __align__(128) unsigned char shared_memory[];
   OutputShared& shared = *reinterpret_cast<OutputShared*>(shared_memory);
   const int64 batch = blockIdx.y / args.query_heads;
   const int64 query_head = blockIdx.y % args.query_heads;

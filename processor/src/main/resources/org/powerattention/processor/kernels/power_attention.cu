@@ -1,15 +1,26 @@
 // Power attention, forward. The kernels in the order of their launches:
 //
+#if GATED
 //   gate_sum     cumulative log gates within each chunk
+#endif
 //   state_pass   the state S (and key sum z) at each chunk's start, and after the last token
 //   carry_scan   joins the segments of a sequence that state_pass walked in parallel
 //   output_pass  y from the state at the chunk's start and the attention within the chunk
 //   attention    y in attention form, without a state
 //
 // Notation: q, k, v, y are [batch, tokens, heads, kHeadDim]; query head r reads key/value head
-// r / (query_heads / key_heads). G is the cumulative log gate.
+// r / (query_heads / key_heads).
+#if GATED
+//   G_i  = sum of log_gate_m over m <= i
 //   w_ij = <q_i, k_j>^p exp(G_i - G_j),  j <= i
-//   y_i  = sum_j w_ij v_j  (over sum_j w_ij where normalised, else times output_scale)
+#else
+//   w_ij = <q_i, k_j>^p,  j <= i
+#endif
+#if NORMALIZED
+//   y_i  = sum_j w_ij v_j / sum_j w_ij
+#else
+//   y_i  = scale^p sum_j w_ij v_j
+#endif
 #include "spec.cuh"
 #include "arguments.cuh"
 #include "chunks.cuh"

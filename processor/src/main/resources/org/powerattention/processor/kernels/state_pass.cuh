@@ -251,7 +251,6 @@ __device__ __forceinline__ void load_tokens(
 // has kWarpBlocks blocks of 16 features and all value columns.
 extern "C" __global__ __launch_bounds__(kStateThreads, 2)
 void state_pass(const __grid_constant__ ForwardArguments args) {
-  extern __shared__ __align__(128) unsigned char shared_memory[];
   StateShared& shared = *reinterpret_cast<StateShared*>(shared_memory);
   const int64 batch = blockIdx.z / args.key_heads;
   const int64 head = blockIdx.z % args.key_heads;

@@ -37,8 +37,8 @@ final class KernelSourcesTest {
       String source =
           new CudaSource("/org/powerattention/processor/kernels/")
               .compose(operator, KernelPlan.of(spec, family));
-      assertThat(source).contains("constexpr int kDegree = " + spec.degree() + ";");
-      assertThat(source).contains("// Architecture family: " + family.architecture());
+      assertThat(source).contains("constexpr int kFeatures = " + spec.featureDim() + ";");
+      assertThat(source).contains("\n// for " + family.architecture());
       assertThat(source.lines().filter(line -> line.strip().matches("#\\s*(if|el|end|inc).*")))
           .isEmpty();
       assertThat(source.contains("void gate_sum(")).isEqualTo(spec.gated());

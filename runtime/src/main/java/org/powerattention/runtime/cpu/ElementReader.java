@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.nio.ShortBuffer;
 import org.powerattention.annotations.DType;
+import org.powerattention.runtime.spi.HalfFloats;
 import org.powerattention.runtime.spi.TensorView;
 
 /** Reads vectors of a tensor {@code [b, t, heads, d]} of any element type and strides as fp32. */
@@ -39,11 +40,11 @@ final class ElementReader {
     halves.get(index, scratch, 0, length);
     if (view.dtype() == DType.BF16) {
       for (int i = 0; i < length; i++) {
-        target[i] = HalfPrecision.fromBf16(scratch[i]);
+        target[i] = HalfFloats.fromBf16(scratch[i]);
       }
     } else {
       for (int i = 0; i < length; i++) {
-        target[i] = HalfPrecision.fromFp16(scratch[i]);
+        target[i] = HalfFloats.fromFp16(scratch[i]);
       }
     }
   }

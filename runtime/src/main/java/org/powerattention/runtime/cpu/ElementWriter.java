@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.nio.ShortBuffer;
 import org.powerattention.annotations.DType;
+import org.powerattention.runtime.spi.HalfFloats;
 import org.powerattention.runtime.spi.TensorView;
 
 /** Rounds fp32 vectors into a tensor {@code [b, t, heads, d]} of any element type and strides. */
@@ -42,11 +43,11 @@ final class ElementWriter {
     }
     if (view.dtype() == DType.BF16) {
       for (int i = 0; i < length; i++) {
-        scratch[i] = HalfPrecision.toBf16(source[i]);
+        scratch[i] = HalfFloats.toBf16(source[i]);
       }
     } else {
       for (int i = 0; i < length; i++) {
-        scratch[i] = HalfPrecision.toFp16(source[i]);
+        scratch[i] = HalfFloats.toFp16(source[i]);
       }
     }
     halves.put(index, scratch, 0, length);

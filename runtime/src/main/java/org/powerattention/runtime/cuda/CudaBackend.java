@@ -29,19 +29,29 @@ public final class CudaBackend implements Backend {
    * @throws IllegalArgumentException if there is no such device
    */
   public CudaBackend(int ordinal) {
+    this.device = device(ordinal);
+    checkCapable(device);
+    this.name = device.description();
+    this.context = new CudaContext(device);
+    this.pool = new MemoryPool(name, device.memoryBytes() / KEPT_SHARE);
+  }
+
+  private static CudaDevice device(int ordinal) {
     int devices = CudaDriver.devices();
     if (ordinal < 0 || ordinal >= devices) {
       throw new IllegalArgumentException(
           "CUDA device " + ordinal + "; allowed: 0 to " + (devices - 1));
     }
-    this.device = CudaDevice.of(ordinal);
-    this.name = device.description();
+    return CudaDevice.of(ordinal);
+  }
+
+  private static void checkCapable(CudaDevice device) {
     if (device.capability() < Target.LEAST_CAPABILITY) {
       throw new CudaUnavailableException(
-          name + " is too old: the kernels need compute capability 8.0 (Ampere) or newer", null);
+          device.description()
+              + " is too old: the kernels need compute capability 8.0 (Ampere) or newer",
+          null);
     }
-    this.context = new CudaContext(device);
-    this.pool = new MemoryPool(name, device.memoryBytes() / KEPT_SHARE);
   }
 
   /** Returns why device 0 cannot be used, or empty if it can; looked into once. */
@@ -54,7 +64,8 @@ public final class CudaBackend implements Backend {
 
     private static Optional<String> find() {
       try {
-        new CudaBackend(0).close();
+        // Without a context: making one takes a good part of a second and hundreds of megabytes.
+        checkCapable(device(0));
         return Optional.empty();
       } catch (PowerAttentionException e) {
         return Optional.of(String.valueOf(e.getMessage()));

@@ -1,6 +1,5 @@
 package org.powerattention.runtime.cuda;
 
-import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -88,19 +87,16 @@ final class ExtractedResources {
 
   private static Fingerprint fingerprint(URL resource) throws IOException {
     URLConnection connection = open(resource);
-    if (connection instanceof JarURLConnection jar) {
-      JarEntry entry = jar.getJarEntry();
-      jar.getInputStream().close(); // lets go of the jar
-      if (entry != null && entry.getCrc() >= 0 && entry.getSize() >= 0) {
-        return new Fingerprint(entry.getSize(), entry.getCrc());
+    try (InputStream content = connection.getInputStream()) {
+      if (connection instanceof JarURLConnection jar) {
+        JarEntry entry = jar.getJarEntry();
+        if (entry.getCrc() >= 0 && entry.getSize() >= 0) {
+          return new Fingerprint(entry.getSize(), entry.getCrc());
+        }
       }
-      connection = open(resource);
-    }
-    try (CheckedInputStream content =
-        new CheckedInputStream(
-            new BufferedInputStream(connection.getInputStream(), 1 << 20), new CRC32())) {
-      long size = content.transferTo(OutputStream.nullOutputStream());
-      return new Fingerprint(size, content.getChecksum().getValue());
+      CRC32 crc = new CRC32();
+      long size = new CheckedInputStream(content, crc).transferTo(OutputStream.nullOutputStream());
+      return new Fingerprint(size, crc.getValue());
     }
   }
 

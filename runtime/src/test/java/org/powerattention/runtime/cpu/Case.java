@@ -8,6 +8,7 @@ import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.ForwardProblem.StateView;
+import org.powerattention.runtime.spi.HalfFloats;
 import org.powerattention.runtime.spi.Memory;
 import org.powerattention.runtime.spi.TensorView;
 
@@ -208,8 +209,8 @@ final class Case {
             ByteBuffer element = ByteBuffer.allocate(dtype.bytes()).order(ByteOrder.nativeOrder());
             switch (dtype) {
               case FP32 -> element.putFloat(0, value);
-              case BF16 -> element.putShort(0, HalfPrecision.toBf16(value));
-              default -> element.putShort(0, HalfPrecision.toFp16(value));
+              case BF16 -> element.putShort(0, HalfFloats.toBf16(value));
+              default -> element.putShort(0, HalfFloats.toFp16(value));
             }
             memory.write((long) at * dtype.bytes(), element);
           });
@@ -224,8 +225,8 @@ final class Case {
               values[i] =
                   switch (view.dtype()) {
                     case FP32 -> all.getFloat(at * 4);
-                    case BF16 -> HalfPrecision.fromBf16(all.getShort(at * 2));
-                    default -> HalfPrecision.fromFp16(all.getShort(at * 2));
+                    case BF16 -> HalfFloats.fromBf16(all.getShort(at * 2));
+                    default -> HalfFloats.fromFp16(all.getShort(at * 2));
                   });
       return values;
     }

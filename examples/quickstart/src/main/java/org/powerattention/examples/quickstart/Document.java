@@ -1,6 +1,7 @@
 package org.powerattention.examples.quickstart;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -41,12 +42,12 @@ record Document(String name, List<String> pairs) {
   static Document read(Path path) throws IOException {
     Path real = path.toRealPath();
     if (!Files.isDirectory(real)) {
-      return of(real.getFileName().toString(), Files.readString(real));
+      return of(real.getFileName().toString(), text(real));
     }
     StringBuilder text = new StringBuilder();
     List<Path> files = textFiles(real);
     for (Path file : files) {
-      text.append(Files.readString(file)).append('\n');
+      text.append(text(file)).append('\n');
     }
     if (files.isEmpty()) {
       throw new NoSuchFileException(real.toString(), null, "no text file below this directory");
@@ -76,6 +77,11 @@ record Document(String name, List<String> pairs) {
   /** Returns how many pairs have a successor, and so can be stored as key and value. */
   int associations() {
     return Math.max(0, pairs.size() - 1);
+  }
+
+  /** Takes what is not UTF-8 for separators: any text will do. */
+  private static String text(Path file) throws IOException {
+    return new String(Files.readAllBytes(file), StandardCharsets.UTF_8);
   }
 
   private static List<Path> textFiles(Path directory) throws IOException {

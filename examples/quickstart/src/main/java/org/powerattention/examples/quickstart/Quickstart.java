@@ -55,6 +55,7 @@ public final class Quickstart {
       out.printf(
           "Text: %s, %,d different pairs of words%n", document.name(), document.pairs().size());
       out.printf("Device: %s%n%n", device.name());
+      out.printf("Each pair is stored as a key whose value is the next pair, then asked for it.%n");
       List<Measurement> measurements = withProgressBar(experiment);
       out.printf(
           "%nRecalled right, by number of associations stored:%n%n%s", Table.of(measurements));

@@ -1,6 +1,7 @@
 package org.powerattention.examples.quickstart;
 
 import static com.google.common.truth.Truth.assertThat;
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.io.IOException;
@@ -51,6 +52,13 @@ final class DocumentTest {
 
     assertThat(document.name()).isEqualTo("book");
     assertThat(document.pairs()).containsExactly("one two", "three four").inOrder();
+  }
+
+  @Test
+  void bytesThatAreNotUtf8SeparateWords() throws IOException {
+    Files.write(directory.resolve("latin1.txt"), "caf\u00e9s two".getBytes(ISO_8859_1));
+
+    assertThat(Document.read(directory).pairs()).containsExactly("caf s");
   }
 
   @Test

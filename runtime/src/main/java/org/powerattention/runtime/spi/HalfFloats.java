@@ -1,7 +1,7 @@
-package org.powerattention.runtime;
+package org.powerattention.runtime.spi;
 
 /** Conversion between fp32 and the two 16-bit formats, rounding to nearest, ties to even. */
-final class HalfFloats {
+public final class HalfFloats {
   /** Smallest normal fp16 number, 2^-14, as fp32 bits. */
   private static final int FP16_MIN_NORMAL = 0x3880_0000;
 
@@ -15,7 +15,8 @@ final class HalfFloats {
 
   private HalfFloats() {}
 
-  static short toBf16(float value) {
+  /** Rounds to bf16 and returns its bits; a NaN stays one. */
+  public static short toBf16(float value) {
     int bits = Float.floatToRawIntBits(value);
     if (Float.isNaN(value)) {
       // Rounding could carry a NaN into an infinity; cut it off and keep it quiet instead.
@@ -24,11 +25,13 @@ final class HalfFloats {
     return (short) ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16);
   }
 
-  static float fromBf16(short half) {
+  /** Returns the number of some bf16 bits. */
+  public static float fromBf16(short half) {
     return Float.intBitsToFloat(half << 16);
   }
 
-  static short toFp16(float value) {
+  /** Rounds to fp16 and returns its bits; a NaN stays one. */
+  public static short toFp16(float value) {
     int bits = Float.floatToRawIntBits(value);
     int sign = (bits >>> 16) & 0x8000;
     int magnitude = bits & 0x7fff_ffff;
@@ -46,15 +49,16 @@ final class HalfFloats {
     return (short) (sign | ((rounded - REBIAS) >>> 13));
   }
 
-  static float fromFp16(short half) {
+  /** Returns the number of some fp16 bits. */
+  public static float fromFp16(short half) {
     int sign = (half & 0x8000) << 16;
-    int exponent = half >>> 10 & 0x1f;
+    int exponent = (half >>> 10) & 0x1f;
     int fraction = half & 0x3ff;
     if (exponent == 0) {
       float magnitude = fraction * 0x1p-24f;
       return sign == 0 ? magnitude : -magnitude;
     }
     int wide = exponent == 0x1f ? FP32_INFINITY : (exponent << 23) + REBIAS;
-    return Float.intBitsToFloat(sign | wide | fraction << 13);
+    return Float.intBitsToFloat(sign | wide | (fraction << 13));
   }
 }

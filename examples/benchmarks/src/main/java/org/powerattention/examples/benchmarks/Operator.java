@@ -1,0 +1,91 @@
+package org.powerattention.examples.benchmarks;
+
+import java.util.function.Function;
+import org.powerattention.annotations.KernelSpec;
+import org.powerattention.kernels.Power1Dim128Launcher;
+import org.powerattention.kernels.Power1Dim64Launcher;
+import org.powerattention.kernels.Power2Dim128Launcher;
+import org.powerattention.kernels.Power2Dim32Launcher;
+import org.powerattention.kernels.Power2Dim64Fp16Launcher;
+import org.powerattention.kernels.Power2Dim64Fp32Launcher;
+import org.powerattention.kernels.Power2Dim64Launcher;
+import org.powerattention.runtime.Accelerator;
+import org.powerattention.runtime.ForwardOptions;
+import org.powerattention.runtime.Tensor;
+
+/** The catalogue's operators that are timed, all of them gated. */
+@SuppressWarnings("ImmutableEnumChecker") // the loaders hold nothing
+enum Operator {
+  POWER_1_DIM_64(
+      Power1Dim64Launcher.SPEC,
+      device -> {
+        var launcher = Power1Dim64Launcher.on(device);
+        return new Loaded(launcher::close, launcher::forwardInto);
+      }),
+  POWER_1_DIM_128(
+      Power1Dim128Launcher.SPEC,
+      device -> {
+        var launcher = Power1Dim128Launcher.on(device);
+        return new Loaded(launcher::close, launcher::forwardInto);
+      }),
+  POWER_2_DIM_32(
+      Power2Dim32Launcher.SPEC,
+      device -> {
+        var launcher = Power2Dim32Launcher.on(device);
+        return new Loaded(launcher::close, launcher::forwardInto);
+      }),
+  POWER_2_DIM_64(
+      Power2Dim64Launcher.SPEC,
+      device -> {
+        var launcher = Power2Dim64Launcher.on(device);
+        return new Loaded(launcher::close, launcher::forwardInto);
+      }),
+  POWER_2_DIM_128(
+      Power2Dim128Launcher.SPEC,
+      device -> {
+        var launcher = Power2Dim128Launcher.on(device);
+        return new Loaded(launcher::close, launcher::forwardInto);
+      }),
+  POWER_2_DIM_64_FP16(
+      Power2Dim64Fp16Launcher.SPEC,
+      device -> {
+        var launcher = Power2Dim64Fp16Launcher.on(device);
+        return new Loaded(launcher::close, launcher::forwardInto);
+      }),
+  POWER_2_DIM_64_FP32(
+      Power2Dim64Fp32Launcher.SPEC,
+      device -> {
+        var launcher = Power2Dim64Fp32Launcher.on(device);
+        return new Loaded(launcher::close, launcher::forwardInto);
+      });
+
+  private final KernelSpec spec;
+  private final Function<Accelerator, Loaded> loader;
+
+  Operator(KernelSpec spec, Function<Accelerator, Loaded> loader) {
+    this.spec = spec;
+    this.loader = loader;
+  }
+
+  KernelSpec spec() {
+    return spec;
+  }
+
+  Loaded on(Accelerator device) {
+    return loader.apply(device);
+  }
+
+  /** The forward method of a gated launcher. */
+  @FunctionalInterface
+  interface Forward {
+    void into(Tensor y, Tensor q, Tensor k, Tensor v, Tensor logG, ForwardOptions options);
+  }
+
+  /** A launcher's methods. */
+  record Loaded(Runnable closing, Forward forward) implements AutoCloseable {
+    @Override
+    public void close() {
+      closing.run();
+    }
+  }
+}

@@ -1,0 +1,85 @@
+package org.powerattention.examples.benchmarks;
+
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import org.powerattention.annotations.KernelSpec;
+
+/**
+ * A result. Field names are those of the JSON file; times in milliseconds, rates in TFLOP/s by the
+ * FLOPs that {@link KernelSpec} counts.
+ */
+@SuppressWarnings("MemberName") // as in the file
+record Row(
+    String direction,
+    String form,
+    int degree,
+    int b,
+    int t,
+    int h,
+    int d,
+    int chunk,
+    String dtype,
+    double ms,
+    @Nullable String peer,
+    @Nullable Double peer_ms,
+    @Nullable Double ratio,
+    double tflops,
+    @Nullable Double matmul_tflops) {
+  static Row of(Case timed, double milliseconds, @Nullable Peers peers) {
+    KernelSpec spec = timed.spec();
+    Double peer = peers == null ? null : peers.milliseconds().get(timed.shape());
+    return new Row(
+        "forward",
+        timed.form().name().toLowerCase(Locale.ROOT),
+        spec.degree(),
+        timed.batch(),
+        timed.tokens(),
+        timed.heads(),
+        spec.headDim(),
+        spec.chunk(),
+        spec.dtype().name(),
+        milliseconds,
+        peer == null ? null : "PyTorch SDPA, cuDNN, BF16",
+        peer,
+        peer == null ? null : peer / milliseconds,
+        timed.flops() / milliseconds / 1e9,
+        peers == null ? null : peers.matmulTflops());
+  }
+
+  static String header() {
+    return String.format(
+        Locale.ROOT,
+        "%-9s %6s %4s %7s %4s %4s %6s %5s %9s %9s %7s %8s",
+        "form",
+        "degree",
+        "b",
+        "t",
+        "h",
+        "d",
+        "chunk",
+        "dtype",
+        "ms",
+        "peer ms",
+        "ratio",
+        "TFLOP/s");
+  }
+
+  @Override
+  public String toString() {
+    return String.format(
+        Locale.ROOT,
+        "%-9s %6d %4d %7d %4d %4d %6d %5s %9.3f %9s %7s %8.1f",
+        form,
+        degree,
+        b,
+        t,
+        h,
+        d,
+        chunk,
+        dtype,
+        ms,
+        peer_ms == null ? "-" : String.format(Locale.ROOT, "%.3f", peer_ms),
+        ratio == null ? "-" : String.format(Locale.ROOT, "%.2f", ratio),
+        tflops);
+  }
+}

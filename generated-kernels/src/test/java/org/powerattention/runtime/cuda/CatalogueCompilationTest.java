@@ -1,0 +1,94 @@
+package org.powerattention.runtime.cuda;
+
+import static com.google.common.truth.Truth.assertThat;
+import static com.google.common.truth.Truth.assertWithMessage;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.powerattention.kernels.CudaFiles;
+
+/**
+ * Every source of the catalogue compiles with NVRTC for the architectures it is meant for, and its
+ * kernels fit the registers. The register counts are left in {@code target/registers.csv}.
+ */
+@Execution(ExecutionMode.CONCURRENT)
+class CatalogueCompilationTest {
+  /** A few spilled registers at the edges of a loop do no harm; an array that spills does. */
+  private static final int MOST_SPILLED_BYTES = 1024;
+
+  private static final Map<String, List<KernelReport>> REPORTS = new ConcurrentSkipListMap<>();
+
+  /** A source, and what it is to be compiled for. */
+  record Compilation(String launcher, String family, String architecture) {
+    @Override
+    public String toString() {
+      return launcher + "." + family + ".cu for " + architecture;
+    }
+  }
+
+  static Stream<Compilation> compilations() throws IOException {
+    List<Compilation> compilations = new ArrayList<>();
+    for (String file : CudaFiles.in(CudaFiles.emitted())) {
+      String[] parts = file.split("\\.", -1); // launcher, family, "cu"
+      compilations.add(new Compilation(parts[0], parts[1], parts[1]));
+    }
+    // Between architectures that a family runs on nothing but the assembler differs.
+    for (String launcher :
+        List.of("Power1Dim128Launcher", "Power2Dim64Launcher", "Power2Dim128Fp16Launcher")) {
+      compilations.add(new Compilation(launcher, "sm_80", "sm_89"));
+      compilations.add(new Compilation(launcher, "sm_80", "sm_90"));
+    }
+    compilations.add(new Compilation("Power2Dim64Launcher", "sm_80", "sm_100"));
+    compilations.add(new Compilation("Power2Dim64Fp32Launcher", "sm_80", "sm_120"));
+    return compilations.stream();
+  }
+
+  @ParameterizedTest
+  @MethodSource("compilations")
+  void compilesWithoutLargeSpills(Compilation compilation) throws IOException {
+    String file = compilation.launcher() + "." + compilation.family() + ".cu";
+    List<KernelReport> reports =
+        KernelReport.compile(
+            Files.readString(CudaFiles.emitted().resolve(file)), file, compilation.architecture());
+    REPORTS.put(compilation.toString(), reports);
+
+    assertThat(reports.stream().map(KernelReport::kernel).toList())
+        .containsAtLeast("state_pass", "carry_scan", "output_pass", "attention");
+    for (KernelReport report : reports) {
+      assertWithMessage("%s of %s: bytes spilled", report.kernel(), compilation)
+          .that(report.spillStores())
+          .isLessThan(MOST_SPILLED_BYTES);
+    }
+  }
+
+  @AfterAll
+  static void writeReport() throws IOException {
+    List<String> lines = new ArrayList<>();
+    lines.add("source,kernel,registers,spilled bytes");
+    REPORTS.forEach(
+        (compilation, reports) ->
+            reports.forEach(
+                report ->
+                    lines.add(
+                        String.join(
+                            ",",
+                            compilation,
+                            report.kernel(),
+                            Integer.toString(report.registers()),
+                            Integer.toString(report.spillStores())))));
+    Path target = Path.of(System.getProperty("basedir", ""), "target");
+    Files.createDirectories(target);
+    Files.write(target.resolve("registers.csv"), lines);
+  }
+}
