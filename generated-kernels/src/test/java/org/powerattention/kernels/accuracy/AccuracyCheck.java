@@ -46,8 +46,10 @@ final class AccuracyCheck {
         Arrangement[] all = Arrangement.values();
         outputs(distribution, tokens, all[arrangement++ % all.length]);
       }
-      for (Form form : List.of(Form.ATTENTION, Form.CHUNKED)) {
-        continued(distribution, workload.splitTokens(spec), form);
+      if (workload.splitTokens(spec) > 0) {
+        for (Form form : List.of(Form.ATTENTION, Form.CHUNKED)) {
+          continued(distribution, workload.splitTokens(spec), form);
+        }
       }
     }
     return measurements;

@@ -17,7 +17,7 @@ import org.powerattention.runtime.Accelerator;
  * ForwardAccuracyGpuTest} has them all.
  */
 class ForwardAccuracyTest {
-  private static final Workload WORKLOAD = new Workload(600, 4e9, 4 << 20);
+  private static final Workload WORKLOAD = new Workload(600, 2.5e9, 4 << 20);
 
   private static final Measurements MEASUREMENTS = new Measurements("cpu");
   private static Accelerator device;

@@ -28,12 +28,12 @@ record Workload(int mostTokens, double mostFlops, long mostStateBytes) {
     return tokens;
   }
 
-  /** Returns the length that is cut in two calls: some chunks, or what is affordable. */
+  /** Returns the length that is cut in two calls: some chunks, or what is affordable; or 0. */
   int splitTokens(KernelSpec spec) {
-    return IntStream.of(Math.min(2 * spec.chunk() + 65, mostTokens), 77)
+    return IntStream.of(Math.min(2 * spec.chunk() + 65, mostTokens), 77, 5)
         .filter(tokens -> affordable(spec, tokens))
         .findFirst()
-        .orElse(9);
+        .orElse(0);
   }
 
   /** Returns the forms that are affordable at a length. */
