@@ -54,7 +54,7 @@ class CatalogueCompilationTest {
     return compilations.stream();
   }
 
-  @ParameterizedTest
+  @ParameterizedTest(name = "{0}")
   @MethodSource("compilations")
   void compilesWithoutLargeSpills(Compilation compilation) throws IOException {
     String file = compilation.launcher() + "." + compilation.family() + ".cu";
