@@ -30,7 +30,6 @@ import org.powerattention.runtime.Accelerator;
  * cache has them, from the process's cache the second.
  */
 @Tag("gpu")
-@Execution(ExecutionMode.CONCURRENT)
 class ForwardAccuracyGpuTest {
   private static final Workload WORKLOAD = new Workload(16_384, 1.5e13, 64 << 20);
 
@@ -101,6 +100,7 @@ class ForwardAccuracyGpuTest {
     return values.stream().sorted().skip(values.size() / 2).findFirst().orElseThrow();
   }
 
+  @Execution(ExecutionMode.CONCURRENT)
   @ParameterizedTest(name = "{0}")
   @MethodSource("operators")
   void operatorComputesTheFormula(TestOperator operator) {

@@ -22,7 +22,6 @@ import org.powerattention.kernels.CudaFiles;
  * Every source of the catalogue compiles with NVRTC for the architectures it is meant for, and its
  * kernels fit the registers. The register counts are left in {@code target/registers.csv}.
  */
-@Execution(ExecutionMode.CONCURRENT)
 class CatalogueCompilationTest {
   /** A few spilled registers at the edges of a loop do no harm; an array that spills does. */
   private static final int MOST_SPILLED_BYTES = 1024;
@@ -54,6 +53,7 @@ class CatalogueCompilationTest {
     return compilations.stream();
   }
 
+  @Execution(ExecutionMode.CONCURRENT)
   @ParameterizedTest(name = "{0}")
   @MethodSource("compilations")
   void compilesWithoutLargeSpills(Compilation compilation) throws IOException {

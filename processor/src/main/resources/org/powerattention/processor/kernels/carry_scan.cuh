@@ -9,8 +9,7 @@ __device__ __forceinline__ float segment_decay(const ForwardArguments& args, int
   const int64 first = segment * args.chunks_per_segment;
   double log_decay = 0;
   for (int64 chunk = first; chunk < first + args.chunks_per_segment; chunk++) {
-    log_decay += gate_at(args, gate_sum, chunk, state_start(args, chunk + 1) - 1) -
-                 gate_before(args, gate_sum, chunk);
+    log_decay += chunk_log_decay(args, gate_sum, chunk);
   }
   return expf((float)log_decay);
 }

@@ -32,4 +32,13 @@ __device__ __forceinline__ double gate_before(
   const double before = args.chunk > kOverlap ? gate_sum[first - kOverlap - 1] : 0;
   return before - gate_sum[first - 1];
 }
+
+// G from the chunk's state_start to the next one's, which is the same place where the first chunk is
+// all overlap.
+__device__ __forceinline__ double chunk_log_decay(
+    const ForwardArguments& args, const double* gate_sum, int64 chunk) {
+  const int64 end = state_start(args, chunk + 1);
+  if (end == state_start(args, chunk)) return 0;
+  return gate_at(args, gate_sum, chunk, end - 1) - gate_before(args, gate_sum, chunk);
+}
 #endif
