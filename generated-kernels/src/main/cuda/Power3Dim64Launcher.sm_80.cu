@@ -116,6 +116,15 @@ __device__ __forceinline__ double gate_before(
   return before - gate_sum[first - 1];
 }
 
+// G from the chunk's state_start to the next one's, which is the same place where the first chunk is
+// all overlap.
+__device__ __forceinline__ double chunk_log_decay(
+    const ForwardArguments& args, const double* gate_sum, int64 chunk) {
+  const int64 end = state_start(args, chunk + 1);
+  if (end == state_start(args, chunk)) return 0;
+  return gate_at(args, gate_sum, chunk, end - 1) - gate_before(args, gate_sum, chunk);
+}
+
 constexpr int kGateThreads = 256;
 
 // G_i = sum of log_gate over the tokens of i's chunk up to and including i, in double: a difference
@@ -159,8 +168,7 @@ __device__ __forceinline__ float segment_decay(const ForwardArguments& args, int
   const int64 first = segment * args.chunks_per_segment;
   double log_decay = 0;
   for (int64 chunk = first; chunk < first + args.chunks_per_segment; chunk++) {
-    log_decay += gate_at(args, gate_sum, chunk, state_start(args, chunk + 1) - 1) -
-                 gate_before(args, gate_sum, chunk);
+    log_decay += chunk_log_decay(args, gate_sum, chunk);
   }
   return expf((float)log_decay);
 }
