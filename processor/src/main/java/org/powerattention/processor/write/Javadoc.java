@@ -28,10 +28,10 @@ final class Javadoc {
     boolean preformatted = false;
     for (String line : text.lines().toList()) {
       String tag = line.strip();
-      preformatted |= tag.equals("<pre>");
+      preformatted |= tag.startsWith("<pre>");
       if (preformatted) {
         javadoc.verbatim(line);
-        preformatted = !tag.equals("</pre>");
+        preformatted = !tag.endsWith("</pre>");
       } else if (tag.isEmpty() || tag.equals("<ul>") || tag.equals("</ul>")) {
         javadoc.verbatim(line);
       } else {
