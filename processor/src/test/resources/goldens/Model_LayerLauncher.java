@@ -12,17 +12,16 @@ import org.powerattention.runtime.Tensor;
 import org.powerattention.runtime.Tiling;
 
 /**
- * Power attention of degree 1 on heads of 32 numbers in FP32, not gated, not normalised.
- * Declared on {@code Model.Layer}.
+ * Power attention of degree 1 on heads of 32 numbers in FP32, not gated, not normalised. Declared
+ * on {@code Model.Layer}.
  *
  * <pre>
  *   w_ij = scale * &lt;q_i, k_j&gt;,   j &lt;= i
  *   y_i  = sum_j w_ij v_j
  * </pre>
  *
- * <p>(arXiv 2507.04239.) q and y are [b, t, hq, 32], k and v [b, t, h, 32], in FP32.
- * Query head r reads key/value head r / (hq / h). The scale is 1/sqrt(32) unless given. Sums
- * are kept in fp32.
+ * <p>(arXiv 2507.04239.) q and y are [b, t, hq, 32], k and v [b, t, h, 32], in FP32. Query head r
+ * reads key/value head r / (hq / h). The scale is 1/sqrt(32) unless given. Sums are kept in fp32.
  *
  * <ul>
  *   <li>Features of a key: D = 32
@@ -36,38 +35,37 @@ import org.powerattention.runtime.Tiling;
  */
 @Generated("org.powerattention.processor.PowerAttentionProcessor")
 final class Model_LayerLauncher implements AutoCloseable {
-  /**
-   * What was declared, with every value resolved.
-   */
+  /** What was declared, with every value resolved. */
   public static final KernelSpec SPEC = new KernelSpec(1, 32, 128, DType.FP32, false, false);
 
-  private static final KernelProgram PROGRAM = new KernelProgram(
-      "Model_Layer",
-      SPEC,
-      Model_LayerLauncher.class,
-      List.of(
-          new KernelImage(
-              "sm_80",
-              "/META-INF/powerattention/Model_LayerLauncher.sm_80.cu",
-              new Tiling(
-                  /* outputRows= */ 64,
-                  /* outputThreads= */ 256,
-                  /* outputSharedBytes= */ 27904,
-                  /* stateFeatures= */ 64,
-                  /* stateThreads= */ 256,
-                  /* stateSharedBytes= */ 17024,
-                  /* snapshotBytes= */ 4096L)),
-          new KernelImage(
-              "sm_90a",
-              "/META-INF/powerattention/Model_LayerLauncher.sm_90a.cu",
-              new Tiling(
-                  /* outputRows= */ 64,
-                  /* outputThreads= */ 256,
-                  /* outputSharedBytes= */ 27904,
-                  /* stateFeatures= */ 64,
-                  /* stateThreads= */ 256,
-                  /* stateSharedBytes= */ 17024,
-                  /* snapshotBytes= */ 4096L))));
+  private static final KernelProgram PROGRAM =
+      new KernelProgram(
+          "Model_Layer",
+          SPEC,
+          Model_LayerLauncher.class,
+          List.of(
+              new KernelImage(
+                  "sm_80",
+                  "/META-INF/powerattention/Model_LayerLauncher.sm_80.cu",
+                  new Tiling(
+                      /* outputRows= */ 64,
+                      /* outputThreads= */ 256,
+                      /* outputSharedBytes= */ 27904,
+                      /* stateFeatures= */ 64,
+                      /* stateThreads= */ 256,
+                      /* stateSharedBytes= */ 17024,
+                      /* snapshotBytes= */ 4096L)),
+              new KernelImage(
+                  "sm_90a",
+                  "/META-INF/powerattention/Model_LayerLauncher.sm_90a.cu",
+                  new Tiling(
+                      /* outputRows= */ 64,
+                      /* outputThreads= */ 256,
+                      /* outputSharedBytes= */ 27904,
+                      /* stateFeatures= */ 64,
+                      /* stateThreads= */ 256,
+                      /* stateSharedBytes= */ 17024,
+                      /* snapshotBytes= */ 4096L))));
 
   private final PowerAttentionOperator operator;
 
@@ -76,8 +74,8 @@ final class Model_LayerLauncher implements AutoCloseable {
   }
 
   /**
-   * Loads the operator on a device. For CUDA, its kernels are compiled the first time and kept
-   * in a cache on disk.
+   * Loads the operator on a device. For CUDA, its kernels are compiled the first time and kept in a
+   * cache on disk.
    *
    * @param accelerator the device, to be closed after the launcher
    */
@@ -130,8 +128,7 @@ final class Model_LayerLauncher implements AutoCloseable {
   }
 
   /**
-   * Computes y over contiguous device memory of the caller's; CUDA only.
-   * Copies nothing.
+   * Computes y over contiguous device memory of the caller's; CUDA only. Copies nothing.
    *
    * @param q address of queries [b, t, hq, 32], FP32
    * @param k address of keys [b, t, h, 32], FP32; h divides hq
@@ -146,8 +143,16 @@ final class Model_LayerLauncher implements AutoCloseable {
    * @throws IllegalStateException if the launcher or an argument is closed
    * @throws UnsupportedOperationException on the CPU
    */
-  public void forward(long q, long k, long v, long y, int batch, int tokens, int queryHeads,
-      int keyHeads, ForwardOptions options) {
+  public void forward(
+      long q,
+      long k,
+      long v,
+      long y,
+      int batch,
+      int tokens,
+      int queryHeads,
+      int keyHeads,
+      ForwardOptions options) {
     operator.forward(q, k, v, 0L, y, batch, tokens, queryHeads, keyHeads, options);
   }
 
@@ -163,9 +168,7 @@ final class Model_LayerLauncher implements AutoCloseable {
     return operator.newState(batch, keyHeads);
   }
 
-  /**
-   * Unloads the operator. Closing again does nothing.
-   */
+  /** Unloads the operator. Closing again does nothing. */
   @Override
   public void close() {
     operator.close();

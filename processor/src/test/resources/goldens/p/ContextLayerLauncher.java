@@ -14,8 +14,8 @@ import org.powerattention.runtime.Tensor;
 import org.powerattention.runtime.Tiling;
 
 /**
- * Power attention of degree 2 on heads of 64 numbers in BF16, gated, normalised.
- * Declared on {@code p.ContextLayer}.
+ * Power attention of degree 2 on heads of 64 numbers in BF16, gated, normalised. Declared on {@code
+ * p.ContextLayer}.
  *
  * <pre>
  *   G_i  = sum_{m &lt;= i} logG_m
@@ -23,10 +23,9 @@ import org.powerattention.runtime.Tiling;
  *   y_i  = sum_j w_ij v_j / sum_j w_ij
  * </pre>
  *
- * <p>(arXiv 2507.04239.) q and y are [b, t, hq, 64], k and v [b, t, h, 64], in BF16, and
- * logG is [b, t, h], in FP32.
- * Query head r reads key/value head r / (hq / h). The scale is 1/sqrt(64) unless given. Sums
- * are kept in fp32. Where the sum of the weights is 0, y is 0.
+ * <p>(arXiv 2507.04239.) q and y are [b, t, hq, 64], k and v [b, t, h, 64], in BF16, and logG is
+ * [b, t, h], in FP32. Query head r reads key/value head r / (hq / h). The scale is 1/sqrt(64)
+ * unless given. Sums are kept in fp32. Where the sum of the weights is 0, y is 0.
  *
  * <ul>
  *   <li>Features of a key: D = 2,304
@@ -40,38 +39,37 @@ import org.powerattention.runtime.Tiling;
  */
 @Generated("org.powerattention.processor.PowerAttentionProcessor")
 public final class ContextLayerLauncher implements AutoCloseable {
-  /**
-   * What was declared, with every value resolved.
-   */
+  /** What was declared, with every value resolved. */
   public static final KernelSpec SPEC = new KernelSpec(2, 64, 1024, DType.BF16, true, true);
 
-  private static final KernelProgram PROGRAM = new KernelProgram(
-      "ContextLayer",
-      SPEC,
-      ContextLayerLauncher.class,
-      List.of(
-          new KernelImage(
-              "sm_80",
-              "/META-INF/powerattention/p/ContextLayerLauncher.sm_80.cu",
-              new Tiling(
-                  /* outputRows= */ 128,
-                  /* outputThreads= */ 128,
-                  /* outputSharedBytes= */ 55808,
-                  /* stateFeatures= */ 256,
-                  /* stateThreads= */ 128,
-                  /* stateSharedBytes= */ 38400,
-                  /* snapshotBytes= */ 299520L)),
-          new KernelImage(
-              "sm_90a",
-              "/META-INF/powerattention/p/ContextLayerLauncher.sm_90a.cu",
-              new Tiling(
-                  /* outputRows= */ 128,
-                  /* outputThreads= */ 128,
-                  /* outputSharedBytes= */ 55808,
-                  /* stateFeatures= */ 256,
-                  /* stateThreads= */ 128,
-                  /* stateSharedBytes= */ 38400,
-                  /* snapshotBytes= */ 299520L))));
+  private static final KernelProgram PROGRAM =
+      new KernelProgram(
+          "ContextLayer",
+          SPEC,
+          ContextLayerLauncher.class,
+          List.of(
+              new KernelImage(
+                  "sm_80",
+                  "/META-INF/powerattention/p/ContextLayerLauncher.sm_80.cu",
+                  new Tiling(
+                      /* outputRows= */ 128,
+                      /* outputThreads= */ 128,
+                      /* outputSharedBytes= */ 55808,
+                      /* stateFeatures= */ 256,
+                      /* stateThreads= */ 128,
+                      /* stateSharedBytes= */ 38400,
+                      /* snapshotBytes= */ 299520L)),
+              new KernelImage(
+                  "sm_90a",
+                  "/META-INF/powerattention/p/ContextLayerLauncher.sm_90a.cu",
+                  new Tiling(
+                      /* outputRows= */ 128,
+                      /* outputThreads= */ 128,
+                      /* outputSharedBytes= */ 55808,
+                      /* stateFeatures= */ 256,
+                      /* stateThreads= */ 128,
+                      /* stateSharedBytes= */ 38400,
+                      /* snapshotBytes= */ 299520L))));
 
   private final PowerAttentionOperator operator;
 
@@ -80,8 +78,8 @@ public final class ContextLayerLauncher implements AutoCloseable {
   }
 
   /**
-   * Loads the operator on a device. For CUDA, its kernels are compiled the first time and kept
-   * in a cache on disk.
+   * Loads the operator on a device. For CUDA, its kernels are compiled the first time and kept in a
+   * cache on disk.
    *
    * @param accelerator the device, to be closed after the launcher
    */
@@ -132,14 +130,13 @@ public final class ContextLayerLauncher implements AutoCloseable {
    * @throws IllegalArgumentException if an argument does not fit; nothing was computed then
    * @throws IllegalStateException if the launcher or an argument is closed
    */
-  public void forwardInto(Tensor y, Tensor q, Tensor k, Tensor v, Tensor logG,
-      ForwardOptions options) {
+  public void forwardInto(
+      Tensor y, Tensor q, Tensor k, Tensor v, Tensor logG, ForwardOptions options) {
     operator.forwardInto(y, q, k, v, logG, options);
   }
 
   /**
-   * Computes y over contiguous device memory of the caller's; CUDA only.
-   * Copies nothing.
+   * Computes y over contiguous device memory of the caller's; CUDA only. Copies nothing.
    *
    * @param q address of queries [b, t, hq, 64], BF16
    * @param k address of keys [b, t, h, 64], BF16; h divides hq
@@ -155,8 +152,17 @@ public final class ContextLayerLauncher implements AutoCloseable {
    * @throws IllegalStateException if the launcher or an argument is closed
    * @throws UnsupportedOperationException on the CPU
    */
-  public void forward(long q, long k, long v, long logG, long y, int batch, int tokens,
-      int queryHeads, int keyHeads, ForwardOptions options) {
+  public void forward(
+      long q,
+      long k,
+      long v,
+      long logG,
+      long y,
+      int batch,
+      int tokens,
+      int queryHeads,
+      int keyHeads,
+      ForwardOptions options) {
     operator.forward(q, k, v, logG, y, batch, tokens, queryHeads, keyHeads, options);
   }
 
@@ -172,9 +178,7 @@ public final class ContextLayerLauncher implements AutoCloseable {
     return operator.newState(batch, keyHeads);
   }
 
-  /**
-   * Unloads the operator. Closing again does nothing.
-   */
+  /** Unloads the operator. Closing again does nothing. */
   @Override
   public void close() {
     operator.close();

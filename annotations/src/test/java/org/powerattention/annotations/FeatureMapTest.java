@@ -4,177 +4,165 @@ import static com.google.common.truth.Truth.assertThat;
 import static com.google.common.truth.Truth.assertWithMessage;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import com.google.common.primitives.Ints;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
+import java.util.TreeMap;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 final class FeatureMapTest {
+  static Stream<Arguments> allMaps() {
+    return IntStream.rangeClosed(1, 4)
+        .boxed()
+        .flatMap(
+            degree ->
+                IntStream.rangeClosed(1, 8).mapToObj(step -> Arguments.of(degree, 16 * step)));
+  }
+
   @ParameterizedTest
   @CsvSource({
-    "16, 16, 192, 1280, 5280",
-    "32, 32, 640, 7680, 62016",
-    "64, 64, 2304, 52224, 837760",
-    "128, 128, 8704, 382976, 12263680"
+    "16,  16,  192,   1280,     5280",
+    "32,  32,  640,   7680,    62016",
+    "64,  64, 2304,  52224,   837760",
+    "128, 128, 8704, 382976, 12263680",
   })
-  void numberOfFeaturesIsThatOfTheDesign(int headDim, int p1, int p2, int p3, int p4) {
-    int[] expected = {p1, p2, p3, p4};
-    for (int degree = 1; degree <= 4; degree++) {
-      assertWithMessage("degree %s", degree)
-          .that(FeatureMap.of(degree, headDim).size())
-          .isEqualTo(expected[degree - 1]);
-    }
+  void sizeIsThatOfTheTiledSymmetricPower(int headDim, int p1, int p2, int p3, int p4) {
+    assertThat(
+            IntStream.rangeClosed(1, 4)
+                .mapToObj(degree -> FeatureMap.of(degree, headDim).size())
+                .toList())
+        .containsExactly(p1, p2, p3, p4)
+        .inOrder();
   }
 
   @ParameterizedTest
-  @CsvSource({"2, 8", "3, 4", "4, 2"})
-  void tileShrinksAsTheDegreeGrows(int degree, int tile) {
-    assertThat(FeatureMap.of(degree, 64).tile()).isEqualTo(tile);
-    assertThat(FeatureMap.of(degree, 16).tile()).isEqualTo(tile);
-  }
-
-  @Test
-  void degreeOneIsOneTileOfTheWholeHead() {
-    FeatureMap map = FeatureMap.of(1, 80);
-    assertThat(map.tile()).isEqualTo(80);
-    assertThat(map.tileTuples()).isEqualTo(1);
-  }
-
-  /** Every degree with the head sizes whose features are few enough to be summed one by one. */
-  static Stream<FeatureMap> smallMaps() {
-    return Stream.of(16, 32, 48, 64, 80, 96, 112, 128)
-        .flatMap(d -> Stream.of(1, 2, 3, 4).map(p -> FeatureMap.of(p, d)))
-        .filter(map -> map.size() <= 1_000_000);
+  @CsvSource({"1, 48, 48", "2, 48, 8", "3, 48, 4", "4, 48, 2", "1, 128, 128", "4, 128, 2"})
+  void tileSizeFollowsFromTheDegree(int degree, int headDim, int tile) {
+    FeatureMap map = FeatureMap.of(degree, headDim);
+    assertThat(map.tile()).isEqualTo(tile);
+    assertThat(map.featuresPerTuple()).isEqualTo((int) Math.pow(tile, degree));
+    assertThat(map.tileTuples() * map.featuresPerTuple()).isEqualTo(map.size());
+    assertThat(map.degree()).isEqualTo(degree);
+    assertThat(map.headDim()).isEqualTo(headDim);
   }
 
   @ParameterizedTest
-  @MethodSource("smallMaps")
-  void weightedInnerProductOfFeaturesIsThePowerOfTheInnerProduct(FeatureMap map) {
-    Random random = new Random(7);
-    double[] q = random.doubles(map.headDim(), -1, 1).toArray();
-    double[] k = random.doubles(map.headDim(), -1, 1).toArray();
-    double inner = 0;
-    double magnitude = 0; // sum of |q_i k_i|, which bounds what cancels
-    for (int i = 0; i < q.length; i++) {
-      inner += q[i] * k[i];
-      magnitude += Math.abs(q[i] * k[i]);
-    }
-    double tolerance = 1e-12 * Math.pow(magnitude, map.degree());
-    assertThat(featureProduct(map, q, k)).isWithin(tolerance).of(Math.pow(inner, map.degree()));
-  }
+  @MethodSource("allMaps")
+  void weightedInnerProductOfFeaturesIsThePowerOfTheInnerProduct(int degree, int headDim) {
+    FeatureMap map = FeatureMap.of(degree, headDim);
+    Random random = new Random(31L * degree + headDim);
+    double[] q = random.doubles(headDim, -1, 1).toArray();
+    double[] k = random.doubles(headDim, -1, 1).toArray();
+    double[] products = IntStream.range(0, headDim).mapToDouble(i -> q[i] * k[i]).toArray();
 
-  /** Sums over the features in the order that the class documents. */
-  private static double featureProduct(FeatureMap map, double[] q, double[] k) {
-    int[] tuple = map.multiIndex(0);
     double sum = 0;
-    int features = 0;
-    do {
-      double ofTuple = 0;
-      for (int feature = 0; feature < map.featuresPerTuple(); feature++) {
-        double product = 1;
-        int rest = feature; // the last index is the fastest
-        for (int position = map.degree() - 1; position >= 0; position--) {
-          int number = tuple[position] * map.tile() + rest % map.tile();
-          product *= q[number] * k[number];
-          rest /= map.tile();
-        }
-        ofTuple += product;
-        features++;
+    double magnitude = 0;
+    long features = 0;
+    for (int tuple = 0; tuple < map.tileTuples(); tuple++) {
+      int[] index = map.multiIndex(tuple);
+      double[] featureProducts = featureProducts(products, map.tile(), index);
+      features += featureProducts.length;
+      for (double product : featureProducts) {
+        sum += FeatureMap.multiplicity(index) * product;
+        magnitude += FeatureMap.multiplicity(index) * Math.abs(product);
       }
-      sum += FeatureMap.multiplicity(tuple) * ofTuple;
-    } while (map.advance(tuple));
+    }
+
     assertThat(features).isEqualTo(map.size());
-    return sum;
+    double expected = Math.pow(Arrays.stream(products).sum(), degree);
+    assertThat(sum).isWithin(1e-12 * magnitude).of(expected);
+  }
+
+  /** phi(q)_f phi(k)_f of a tuple's features f, in their order: the last index fastest. */
+  private static double[] featureProducts(double[] products, int tile, int[] index) {
+    double[] features = {1};
+    for (int tileIndex : index) {
+      double[] next = new double[features.length * tile];
+      for (int f = 0; f < next.length; f++) {
+        next[f] = features[f / tile] * products[tileIndex * tile + f % tile];
+      }
+      features = next;
+    }
+    return features;
   }
 
   @ParameterizedTest
-  @MethodSource("smallMaps")
-  void advanceVisitsEveryNonDecreasingTupleOnceInLexicographicOrder(FeatureMap map) {
-    int[] tuple = map.multiIndex(0);
-    assertThat(tuple).isEqualTo(new int[map.degree()]);
-    int position = 0;
-    int[] before;
-    do {
-      assertThat(tuple).isEqualTo(map.multiIndex(position));
-      assertThat(Ints.asList(tuple)).isInOrder();
-      assertThat(tuple[map.degree() - 1]).isLessThan(map.headDim() / map.tile());
-      before = tuple.clone();
-      position++;
-    } while (map.advance(tuple) && isAfter(tuple, before));
-    assertThat(position).isEqualTo(map.tileTuples());
-    assertThat(tuple).isEqualTo(before); // the last one stays
-  }
-
-  private static boolean isAfter(int[] tuple, int[] before) {
-    assertThat(Arrays.compare(tuple, before)).isGreaterThan(0);
-    return true;
-  }
-
-  @Test
-  void multiIndexOfTheLargestMapMatchesItsPosition() {
-    FeatureMap map = FeatureMap.of(4, 128);
-    int last = map.tileTuples() - 1;
-    assertThat(map.multiIndex(0)).isEqualTo(new int[] {0, 0, 0, 0});
-    assertThat(map.multiIndex(63)).isEqualTo(new int[] {0, 0, 0, 63});
-    assertThat(map.multiIndex(64)).isEqualTo(new int[] {0, 0, 1, 1});
-    assertThat(map.multiIndex(last - 1)).isEqualTo(new int[] {62, 63, 63, 63});
-    assertThat(map.multiIndex(last)).isEqualTo(new int[] {63, 63, 63, 63});
-  }
-
-  @Test
-  void multiIndexOutsideOfTheTuplesIsRejected() {
-    FeatureMap map = FeatureMap.of(2, 16);
-    assertThat(map.tileTuples()).isEqualTo(3);
-    assertThrows(IndexOutOfBoundsException.class, () -> map.multiIndex(-1));
-    IndexOutOfBoundsException e =
-        assertThrows(IndexOutOfBoundsException.class, () -> map.multiIndex(3));
-    assertThat(e).hasMessageThat().isEqualTo("tuple 3 of 3");
-  }
-
-  @Test
-  void multiplicityCountsTheOrderingsOfATuple() {
-    for (int degree = 1; degree <= 4; degree++) {
-      List<int[]> all = allTuples(degree, 4);
-      for (int[] tuple : all) {
-        int[] sorted = tuple.clone();
-        Arrays.sort(sorted);
-        if (Arrays.equals(sorted, tuple)) {
-          long orderings = all.stream().filter(other -> isOrderingOf(tuple, other)).count();
-          assertWithMessage(Arrays.toString(tuple))
-              .that(FeatureMap.multiplicity(tuple))
-              .isEqualTo(orderings);
-        }
+  @MethodSource("allMaps")
+  void advanceWalksTheTuplesThatMultiIndexNames(int degree, int headDim) {
+    FeatureMap map = FeatureMap.of(degree, headDim);
+    int[] walker = new int[degree];
+    int[] previous = null;
+    for (int tuple = 0; tuple < map.tileTuples(); tuple++) {
+      int[] index = map.multiIndex(tuple);
+      if (!Arrays.equals(walker, index)) { // asserting each of millions would take seconds
+        assertWithMessage("tuple %s", tuple).that(walker).isEqualTo(index);
+      }
+      if (previous != null && Arrays.compare(previous, index) >= 0) {
+        assertWithMessage("%s before %s", Arrays.toString(previous), Arrays.toString(index)).fail();
+      }
+      previous = index;
+      if (map.advance(walker) != tuple < map.tileTuples() - 1) {
+        assertWithMessage("advance beyond tuple %s", tuple).fail();
       }
     }
+    int[] last = new int[degree];
+    Arrays.fill(last, headDim / map.tile() - 1);
+    assertThat(walker).isEqualTo(last);
   }
 
-  private static List<int[]> allTuples(int degree, int tiles) {
-    List<int[]> tuples = new ArrayList<>();
+  @ParameterizedTest
+  @CsvSource({"1, 64", "2, 64", "3, 32", "4, 16"})
+  void multiplicityCountsTheOrderingsOfATuple(int degree, int headDim) {
+    FeatureMap map = FeatureMap.of(degree, headDim);
+    int tiles = headDim / map.tile();
+    Map<List<Integer>, Integer> orderings = new TreeMap<>(FeatureMapTest::compare);
     for (int code = 0; code < Math.pow(tiles, degree); code++) {
-      int[] tuple = new int[degree];
-      for (int i = 0, rest = code; i < degree; i++, rest /= tiles) {
-        tuple[i] = rest % tiles;
+      List<Integer> tuple = new ArrayList<>();
+      for (int rest = code, position = 0; position < degree; position++, rest /= tiles) {
+        tuple.add(rest % tiles);
       }
-      tuples.add(tuple);
+      orderings.merge(tuple.stream().sorted().toList(), 1, Integer::sum);
     }
-    return tuples;
+
+    Map<List<Integer>, Integer> actual = new TreeMap<>(FeatureMapTest::compare);
+    for (int tuple = 0; tuple < map.tileTuples(); tuple++) {
+      int[] index = map.multiIndex(tuple);
+      actual.put(Arrays.stream(index).boxed().toList(), FeatureMap.multiplicity(index));
+    }
+    assertThat(actual).isEqualTo(orderings);
   }
 
-  private static boolean isOrderingOf(int[] sorted, int[] tuple) {
-    int[] copy = tuple.clone();
-    Arrays.sort(copy);
-    return Arrays.equals(copy, sorted);
+  private static int compare(List<Integer> a, List<Integer> b) {
+    return Arrays.compare(a.toArray(Integer[]::new), b.toArray(Integer[]::new));
   }
 
   @ParameterizedTest
-  @CsvSource({"0, 64", "5, 64", "-1, 64", "2, 0", "2, 8", "2, 24", "2, 144", "2, -16"})
-  void impossibleMapsAreRejected(int degree, int headDim) {
-    assertThrows(IllegalArgumentException.class, () -> FeatureMap.of(degree, headDim));
+  @ValueSource(ints = {-1, 36, 37, Integer.MAX_VALUE, Integer.MIN_VALUE})
+  void tupleOutsideOfTheOrderIsRefused(int tuple) {
+    FeatureMap map = FeatureMap.of(2, 64);
+    IndexOutOfBoundsException e =
+        assertThrows(IndexOutOfBoundsException.class, () -> map.multiIndex(tuple));
+    assertThat(e).hasMessageThat().isEqualTo("tuple " + tuple + " of 36");
+  }
+
+  @Test
+  void degreeAndHeadDimAreCheckedAsInKernelSpec() {
+    IllegalArgumentException degree =
+        assertThrows(IllegalArgumentException.class, () -> FeatureMap.of(5, 64));
+    assertThat(degree).hasMessageThat().isEqualTo("degree = 5; allowed: 1 to 4");
+    IllegalArgumentException headDim =
+        assertThrows(IllegalArgumentException.class, () -> FeatureMap.of(2, 65));
+    assertThat(headDim)
+        .hasMessageThat()
+        .isEqualTo("headDim = 65; allowed: multiples of 16 from 16 to 128");
   }
 }

@@ -4,7 +4,10 @@ import static com.google.common.truth.Truth.assertThat;
 import static com.google.common.truth.Truth.assertWithMessage;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import java.util.stream.Stream;
+import com.google.common.collect.Range;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -12,156 +15,206 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 final class KernelSpecTest {
-  /** Every spec that can be declared with an automatic chunk, of one dtype and gated. */
-  static Stream<KernelSpec> allSpecs() {
-    return Stream.of(1, 2, 3, 4)
-        .flatMap(p -> Stream.of(16, 32, 48, 64, 80, 96, 112, 128).map(d -> new int[] {p, d}))
-        .flatMap(pd -> Stream.of(true, false).map(n -> new Declared(pd[0], pd[1], n)))
-        .filter(s -> !s.normalized || s.degree % 2 == 0)
-        .filter(
-            s ->
-                KernelSpec.stateBytes(s.degree, s.headDim, s.normalized)
-                    <= KernelSpec.MAX_STATE_BYTES)
-        .map(
-            s ->
-                KernelSpec.of(
-                    s.degree,
-                    s.headDim,
-                    PowerAttention.AUTOMATIC,
-                    DType.BF16,
-                    /* gated= */ true,
-                    s.normalized));
+  /** Every degree, headDim and normalisation whose state fits, at some chunks. */
+  static List<KernelSpec> specs() {
+    List<KernelSpec> specs = new ArrayList<>();
+    for (int degree = 1; degree <= 4; degree++) {
+      for (int headDim = 16; headDim <= 128; headDim += 16) {
+        for (boolean normalized : new boolean[] {false, true}) {
+          if ((degree % 2 == 1 && normalized)
+              || KernelSpec.stateBytes(degree, headDim, normalized) > KernelSpec.MAX_STATE_BYTES) {
+            continue;
+          }
+          for (int chunk : new int[] {PowerAttention.AUTOMATIC, 64, 1024, 65_536}) {
+            specs.add(KernelSpec.of(degree, headDim, chunk, DType.BF16, true, normalized));
+          }
+        }
+      }
+    }
+    return specs;
   }
-
-  private record Declared(int degree, int headDim, boolean normalized) {}
 
   private static KernelSpec spec(int degree, int headDim, int chunk, boolean normalized) {
-    return new KernelSpec(degree, headDim, chunk, DType.BF16, true, normalized);
+    return new KernelSpec(degree, headDim, chunk, DType.FP32, false, normalized);
   }
 
   @Test
-  void stateIsOneColumnPerValueAndOneForTheSum() {
-    // design.md: D (d + 1) numbers; D = 2,304 at p = 2, d = 64. Four bytes each.
-    assertThat(spec(2, 64, 1024, true).stateBytes()).isEqualTo(4 * 2304 * 65);
-    assertThat(spec(2, 64, 1024, false).stateBytes()).isEqualTo(4 * 2304 * 64);
-    // More bytes than an int holds.
-    assertThat(KernelSpec.stateBytes(4, 128, true)).isEqualTo(4L * 12_263_680 * 129);
+  void stateIsDTimesValueColumnsOfFourBytes() {
+    assertThat(spec(2, 64, 1024, true).stateBytes()).isEqualTo(2304 * 65 * 4);
+    assertThat(spec(2, 64, 1024, false).stateBytes()).isEqualTo(2304 * 64 * 4);
+    assertThat(spec(3, 128, 1024, false).stateBytes()).isEqualTo(382_976 * 128 * 4);
+    assertThat(spec(4, 64, 1024, true).stateBytes()).isEqualTo(837_760 * 65 * 4);
+    // Larger than an int: 12,263,680 features of 129 numbers.
+    assertThat(KernelSpec.stateBytes(4, 128, true)).isEqualTo(6_328_058_880L);
   }
 
   @Test
-  void flopsAreThoseOfTheDesign() {
-    // Two passes over D x (64 columns and 8 for the sum) of 0.33 M each, and 0.14 M for half a
-    // chunk of pairs: 0.80 MFLOP.
-    KernelSpec spec = spec(2, 64, 1024, true);
-    assertThat(spec.chunkedFlopsPerToken()).isEqualTo(2 * (2.0 * 2304 * 72) + 512 * 2 * (64 + 72));
-    assertThat(spec.chunkedFlopsPerToken()).isWithin(0.005e6).of(0.80e6);
-    // A causal row of 4,096 tokens has 2,048 pairs on average.
-    assertThat(spec.attentionFlopsPerToken(4096)).isEqualTo(2048.0 * 2 * (64 + 72));
-    // Without a sum, 64 columns.
-    assertThat(spec(1, 64, 64, false).attentionFlopsPerToken(2)).isEqualTo(2.0 * (64 + 64));
+  void featureDimIsTheFeatureMapsSize() {
+    assertThat(spec(3, 64, 1024, false).featureDim()).isEqualTo(52_224);
+    assertThat(spec(3, 64, 1024, false).featureMap().tile()).isEqualTo(4);
+  }
+
+  @Test
+  void flopsAreTwoPerMultiplyAdd() {
+    // Unnormalised: a pair is 64 multiply-adds of the score and 64 of the value; a token has t / 2
+    // pairs on average.
+    assertThat(spec(2, 64, 1024, false).attentionFlopsPerToken(1000))
+        .isEqualTo(500 * (2 * 64 + 2 * 64.0));
+    // 2 D d to update the state, as many to read it, and the attention within the chunk.
+    assertThat(spec(2, 64, 1024, false).chunkedFlopsPerToken())
+        .isEqualTo(2 * 2304 * 64 + 2 * 2304 * 64 + 512 * (2 * 64 + 2 * 64.0));
+    // Normalised: the sum of weights counts as eight more value columns.
+    assertThat(spec(2, 64, 1024, true).attentionFlopsPerToken(1000))
+        .isEqualTo(500 * (2 * 64 + 2 * 72.0));
+    assertThat(spec(2, 64, 1024, true).chunkedFlopsPerToken())
+        .isEqualTo(2 * 2304 * 72 + 2 * 2304 * 72 + 512 * (2 * 64 + 2 * 72.0));
   }
 
   @ParameterizedTest
-  @MethodSource("allSpecs")
+  @MethodSource("specs")
   void chunkedFormTakesFewerFlopsFromTheCrossoverOnAndNotBefore(KernelSpec spec) {
     long crossover = spec.crossoverTokens();
     double chunked = spec.chunkedFlopsPerToken();
     assertThat(spec.attentionFlopsPerToken(crossover)).isGreaterThan(chunked);
+    assertThat(spec.attentionFlopsPerToken(2 * crossover)).isGreaterThan(chunked);
     assertThat(spec.attentionFlopsPerToken(crossover - 1)).isAtMost(chunked);
+    assertThat(spec.attentionFlopsPerToken(crossover / 2)).isLessThan(chunked);
   }
 
   @ParameterizedTest
-  @MethodSource("allSpecs")
-  void recommendedChunkIsAllowedAndWithinAPowerOfTwoOfTheModelsMinimum(KernelSpec spec) {
-    int chunk = spec.chunk();
-    assertThat(Integer.bitCount(chunk)).isEqualTo(1);
-    assertThat(chunk).isAtLeast(64);
-    assertThat(chunk).isAtMost(16_384);
-    // The model's time per token, up to a constant: a share of 4 bytes of state traffic per number
-    // (bf16, once out and once in), and half a chunk of pairs.
-    if (chunk > 64) {
-      assertThat(modelCost(spec, chunk)).isAtMost(1.0001 * modelCost(spec, chunk / 2));
-    }
-    if (chunk < 16_384) {
-      assertThat(modelCost(spec, chunk)).isAtMost(1.0001 * modelCost(spec, chunk * 2));
-    }
-  }
-
-  private static double modelCost(KernelSpec spec, int chunk) {
-    double columns = spec.headDim() + (spec.normalized() ? 8 : 0);
-    double flopsPerByte = 170;
-    return spec.featureDim() * columns * 4 * flopsPerByte / chunk
-        + chunk * (spec.headDim() + columns);
+  @MethodSource("specs")
+  void crossoverLiesBeyondTheFirstChunk(KernelSpec spec) {
+    // Within one chunk the chunked form is the attention form and more.
+    assertThat(spec.crossoverTokens()).isGreaterThan((long) spec.chunk());
   }
 
   @Test
-  void chunkOfDeclarationIsKeptAndAutomaticChunkIsResolved() {
-    assertThat(KernelSpec.of(2, 64, 192, DType.FP16, false, true))
-        .isEqualTo(new KernelSpec(2, 64, 192, DType.FP16, false, true));
-    assertThat(KernelSpec.of(2, 64, 0, DType.FP16, false, true).chunk())
-        .isEqualTo(KernelSpec.recommendedChunk(2, 64, true));
+  void noOtherPowerOfTwoHasALowerModelledCostThanTheRecommendedChunk() {
+    for (int degree = 1; degree <= 4; degree++) {
+      for (int headDim = 16; headDim <= 128; headDim += 16) {
+        for (boolean normalized : new boolean[] {false, true}) {
+          int recommended = KernelSpec.recommendedChunk(degree, headDim, normalized);
+          assertThat(Integer.bitCount(recommended)).isEqualTo(1);
+          assertThat(recommended).isIn(Range.closed(64, 16_384));
+          for (int chunk = 64; chunk <= 16_384; chunk *= 2) {
+            assertWithMessage(
+                    "degree %s, headDim %s, normalized %s: chunk %s against %s",
+                    degree, headDim, normalized, recommended, chunk)
+                .that(cost(degree, headDim, normalized, recommended))
+                .isAtMost(cost(degree, headDim, normalized, chunk) * (1 + 1e-12));
+          }
+        }
+      }
+    }
+  }
+
+  /**
+   * FLOPs, or the time of as many, per token: D columns of 2 bytes written and read once a chunk at
+   * 170 FLOPs a byte, and chunk / 2 pairs.
+   */
+  private static double cost(int degree, int headDim, boolean normalized, int chunk) {
+    int columns = headDim + (normalized ? 8 : 0);
+    double snapshotBytes = 2.0 * FeatureMap.of(degree, headDim).size() * columns;
+    double pair = 2.0 * headDim + 2.0 * columns;
+    return 2 * snapshotBytes * 170 / chunk + chunk / 2.0 * pair;
+  }
+
+  @Test
+  void automaticChunkIsTheRecommendedOne() {
+    KernelSpec spec = KernelSpec.of(2, 64, PowerAttention.AUTOMATIC, DType.BF16, true, true);
+    assertThat(spec)
+        .isEqualTo(
+            new KernelSpec(
+                2, 64, KernelSpec.recommendedChunk(2, 64, true), DType.BF16, true, true));
+    assertThat(KernelSpec.of(2, 64, 192, DType.BF16, true, true).chunk()).isEqualTo(192);
+  }
+
+  @Test
+  void automaticIsNotAChunkOfItsOwn() {
+    assertThrows(IllegalArgumentException.class, () -> spec(2, 64, PowerAttention.AUTOMATIC, true));
+  }
+
+  @Test
+  void limitsThemselvesAreAllowed() {
+    assertThat(spec(1, 16, 64, false).degree()).isEqualTo(1);
+    assertThat(spec(2, 128, 65_536, true).chunk()).isEqualTo(65_536);
+    assertThat(spec(4, 80, 64, true).stateBytes()).isAtMost(KernelSpec.MAX_STATE_BYTES);
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {0, 5, -1})
-  void degreeOutOfRangeIsRejected(int degree) {
-    assertRejected(degree, 64, 1024, "degree = " + degree + "; allowed: 1 to 4");
+  @ValueSource(ints = {Integer.MIN_VALUE, -2, 0, 5, Integer.MAX_VALUE})
+  void degreeOutOfRangeIsRefused(int degree) {
+    assertRefused(degree, 64, 1024, false, "degree = " + degree + "; allowed: 1 to 4");
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {0, 8, 24, 65, 144, -16})
-  void headDimOutOfRangeIsRejected(int headDim) {
-    assertRejected(
-        2, headDim, 1024, "headDim = " + headDim + "; allowed: multiples of 16 from 16 to 128");
+  @ValueSource(ints = {Integer.MIN_VALUE, -16, 0, 8, 17, 100, 144, Integer.MAX_VALUE})
+  void headDimOutOfRangeIsRefused(int headDim) {
+    assertRefused(
+        2,
+        headDim,
+        1024,
+        true,
+        "headDim = " + headDim + "; allowed: multiples of 16 from 16 to 128");
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {0, 32, 100, 65_600, -64})
-  void chunkOutOfRangeIsRejected(int chunk) {
-    assertRejected(
-        2, 64, chunk, "chunk = " + chunk + "; allowed: multiples of 64 from 64 to 65536");
-  }
-
-  private static void assertRejected(int degree, int headDim, int chunk, String message) {
-    IllegalArgumentException e =
-        assertThrows(IllegalArgumentException.class, () -> spec(degree, headDim, chunk, false));
-    assertThat(e).hasMessageThat().isEqualTo(message);
+  @ValueSource(ints = {Integer.MIN_VALUE, -64, 0, 32, 65, 1000, 65_600, Integer.MAX_VALUE})
+  void chunkOutOfRangeIsRefused(int chunk) {
+    assertRefused(
+        2, 64, chunk, true, "chunk = " + chunk + "; allowed: multiples of 64 from 64 to 65536");
   }
 
   @ParameterizedTest
   @ValueSource(ints = {1, 3})
-  void oddDegreeIsRejectedWhenNormalisedAndAcceptedOtherwise(int degree) {
-    IllegalArgumentException e =
-        assertThrows(IllegalArgumentException.class, () -> spec(degree, 64, 1024, true));
-    assertThat(e).hasMessageThat().startsWith("normalized = true with degree = " + degree);
-    assertThat(spec(degree, 64, 1024, false).normalized()).isFalse();
+  void normalisedOddDegreeIsRefused(int degree) {
+    assertRefused(
+        degree,
+        64,
+        1024,
+        true,
+        "normalized = true with degree = "
+            + degree
+            + ": weights of an odd degree can be negative, so their sum cannot normalise;"
+            + " use normalized = false or an even degree");
   }
 
   @ParameterizedTest
-  @CsvSource({"96, 1551379200", "128, 6328058880"})
-  void stateAboveTheLimitIsRejectedWithItsSize(int headDim, long bytes) {
-    IllegalArgumentException e =
-        assertThrows(IllegalArgumentException.class, () -> spec(4, headDim, 1024, true));
-    assertThat(e).hasMessageThat().contains("has a state of " + bytes + " bytes per head");
-    assertThat(spec(4, 80, 1024, true).stateBytes()).isAtMost(1L << 30);
+  @CsvSource({"96, true", "96, false", "112, true", "128, false"})
+  void stateBeyondTheLimitIsRefused(int headDim, boolean normalized) {
+    assertRefused(
+        4,
+        headDim,
+        1024,
+        normalized,
+        "degree = 4 with headDim = "
+            + headDim
+            + " has a state of "
+            + KernelSpec.stateBytes(4, headDim, normalized)
+            + " bytes per head; allowed: up to 1073741824");
   }
 
   @Test
-  void missingDtypeIsRejected() {
+  void missingDTypeIsRefused() {
+    @Nullable DType none = null;
     NullPointerException e =
         assertThrows(
-            NullPointerException.class, () -> new KernelSpec(2, 64, 1024, null, true, true));
+            NullPointerException.class, () -> new KernelSpec(2, 64, 1024, none, true, true));
     assertThat(e).hasMessageThat().isEqualTo("dtype");
   }
 
+  private static void assertRefused(
+      int degree, int headDim, int chunk, boolean normalized, String message) {
+    IllegalArgumentException e =
+        assertThrows(
+            IllegalArgumentException.class, () -> spec(degree, headDim, chunk, normalized));
+    assertThat(e).hasMessageThat().isEqualTo(message);
+  }
+
   @Test
-  void limitsAreThemselvesAllowed() {
-    for (int chunk : new int[] {64, 65_536}) {
-      for (int headDim : new int[] {16, 128}) {
-        assertWithMessage("%s, %s", headDim, chunk)
-            .that(spec(2, headDim, chunk, true).featureDim())
-            .isGreaterThan(0);
-      }
-    }
+  void elementSizesAreThoseOfTheFormats() {
+    assertThat(DType.BF16.bytes()).isEqualTo(2);
+    assertThat(DType.FP16.bytes()).isEqualTo(2);
+    assertThat(DType.FP32.bytes()).isEqualTo(4);
   }
 }

@@ -1,6 +1,7 @@
 package org.powerattention.processor;
 
 import static com.google.common.truth.Truth.assertThat;
+import static com.google.common.truth.Truth.assertWithMessage;
 import static com.google.testing.compile.CompilationSubject.assertThat;
 
 import com.google.testing.compile.Compilation;
@@ -9,14 +10,17 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.ServiceLoader;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 import javax.annotation.processing.Processor;
 import javax.tools.JavaFileObject;
 import javax.tools.StandardLocation;
 import org.junit.jupiter.api.Test;
 
-/** What compilers and build tools rely on: rounds, isolation, determinism, registration. */
+/** What compilers and build tools rely on: isolation, determinism, registration. */
 final class CompilerContractTest {
   private static final JavaFileObject LAYERS =
       Compilations.source(
@@ -69,87 +73,91 @@ final class CompilerContractTest {
     }
   }
 
-  @Test
-  void twoCompilationsGiveTheSameBytesWhateverElseIsCompiled() {
-    Compilation alone = Compilations.compile(LAYERS);
-    Compilation withOthers =
-        Compilations.compile(
-            Compilations.source(
-                "Before",
-                """
-                package p;
+  private static final JavaFileObject OTHER =
+      Compilations.source(
+          "Other",
+          """
+          package p;
 
-                @org.powerattention.annotations.PowerAttention(degree = 4, headDim = 16)
-                interface Before {}
-                """),
-            LAYERS);
-    assertThat(withOthers).succeededWithoutWarnings();
-    List<String> paths = Compilations.generatedPaths(alone);
-    assertThat(paths).hasSize(9);
-    for (String path : paths) {
-      String text = Compilations.generated(alone, path);
-      assertThat(Compilations.generated(withOthers, path)).isEqualTo(text);
-      assertThat(text).doesNotContain("\r");
+          @org.powerattention.annotations.PowerAttention(degree = 4, headDim = 16)
+          interface Other {}
+          """);
+
+  private static Map<String, String> generated(Compilation compilation) {
+    assertThat(compilation).succeededWithoutWarnings();
+    Map<String, String> texts = new TreeMap<>();
+    for (String path : Compilations.generatedPaths(compilation)) {
+      texts.put(path, Compilations.generated(compilation, path));
     }
+    return texts;
   }
 
   @Test
-  void valueMayBeAConstantThatAnotherProcessorGenerates() {
+  void bytesAreTheSameWhateverElseIsCompiledInWhateverOrderAndLocale() {
+    Map<String, String> alone = generated(Compilations.compile(LAYERS));
+    assertThat(alone).hasSize(9);
+    Locale locale = Locale.getDefault();
+    try {
+      Locale.setDefault(Locale.GERMANY);
+      assertThat(generated(Compilations.compile(OTHER, LAYERS))).containsAtLeastEntriesIn(alone);
+    } finally {
+      Locale.setDefault(locale);
+    }
+    assertThat(generated(Compilations.compile(LAYERS, OTHER))).containsAtLeastEntriesIn(alone);
+  }
+
+  @Test
+  void linesEndInLineFeedsAloneAndCarryNoTime() {
+    generated(Compilations.compile(LAYERS))
+        .forEach(
+            (path, text) -> {
+              assertWithMessage(path).that(text).doesNotContainMatch("[\\r\\t]| \\n|\\n\\n\\n");
+              assertWithMessage(path).that(text).endsWith("}\n");
+              assertWithMessage(path).that(text).doesNotContainMatch("\\d\\d:\\d\\d|20[2-9]\\d-");
+            });
+  }
+
+  @Test
+  void linesOfLaunchersFitIn100Columns() {
+    generated(Compilations.compile(LAYERS))
+        .forEach(
+            (path, text) -> {
+              if (path.endsWith(".java")) {
+                text.lines().forEach(line -> assertThat(line.length()).isAtMost(100));
+              }
+            });
+  }
+
+  @Test
+  void cudaSourcesAreInUtf8WhateverTheEncodingOfJavaSources() throws IOException {
     Compilation compilation =
-        Compilations.compiler(
-                new PowerAttentionProcessor(),
-                new SourceGenerator(
-                    "p.Sizes", "package p; final class Sizes { static final int HEAD = 48; }"))
+        Compilations.compiler()
+            .withOptions("-encoding", "ISO-8859-1")
             .compile(
                 Compilations.source(
-                    "Layer",
-                    """
-                    package p;
-
-                    @org.powerattention.annotations.PowerAttention(
-                        degree = 2, headDim = p.Sizes.HEAD)
-                    interface Layer {}
-                    """));
-    assertThat(compilation).succeededWithoutWarnings();
-    assertThat(Compilations.generated(compilation, "p/LayerLauncher.java"))
-        .contains("new KernelSpec(2, 48, ");
-  }
-
-  @Test
-  void annotatedTypeMayItselfBeGenerated() {
-    Compilation compilation =
-        Compilations.compiler(
-                new PowerAttentionProcessor(),
-                new SourceGenerator(
-                    "p.Layer",
+                    "Größe",
                     """
                     package p;
 
                     @org.powerattention.annotations.PowerAttention(degree = 2, headDim = 64)
-                    interface Layer {}
-                    """))
-            .compile(Compilations.source("Other", "package p; interface Other {}"));
+                    interface Größe {}
+                    """));
     assertThat(compilation).succeededWithoutWarnings();
-    assertThat(compilation)
-        .generatedFile(
-            StandardLocation.CLASS_OUTPUT, "META-INF/powerattention/p/LayerLauncher.sm_80.cu");
+    JavaFileObject source =
+        compilation
+            .generatedFile(
+                StandardLocation.CLASS_OUTPUT, "META-INF/powerattention/p/GrößeLauncher.sm_80.cu")
+            .orElseThrow();
+    try (InputStream stream = source.openInputStream()) {
+      assertThat(new String(stream.readAllBytes(), StandardCharsets.UTF_8))
+          .contains("on p.Größe\n");
+    }
   }
 
   @Test
-  void annotatedTypeMayUseTypesThatDoNotExistYet() {
-    Compilation compilation =
-        Compilations.compile(
-            Compilations.source(
-                "Layer",
-                """
-                package p;
-
-                @org.powerattention.annotations.PowerAttention(degree = 2, headDim = 64)
-                interface Layer {
-                  LayerLauncher launcher();
-                }
-                """));
-    assertThat(compilation).succeededWithoutWarnings();
+  void processingAloneWritesTheFiles() {
+    Compilation compilation = Compilations.compiler().withOptions("-proc:only").compile(OTHER);
+    assertThat(generated(compilation)).hasSize(3);
   }
 
   @Test
@@ -167,5 +175,7 @@ final class CompilerContractTest {
                 interface Tensor_ {}
                 """));
     assertThat(compilation).succeededWithoutWarnings();
+    assertThat(Compilations.generatedPaths(compilation))
+        .contains("org/powerattention/runtime/OldLauncher.java");
   }
 }

@@ -1,5 +1,6 @@
 package org.powerattention.processor;
 
+import static com.google.common.truth.Truth.assertThat;
 import static com.google.common.truth.Truth.assertWithMessage;
 import static com.google.testing.compile.CompilationSubject.assertThat;
 
@@ -8,6 +9,7 @@ import com.google.testing.compile.JavaFileObjects;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import javax.tools.JavaFileObject;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -71,6 +73,41 @@ final class LauncherGoldenTest {
         .isEqualTo(Files.readString(golden));
   }
 
+  @Test
+  void typesThatAreCalledLikeThoseOfLaunchersDoNoHarm() {
+    assertThat(
+            Compilations.compile(
+                declaring("Tensor", "degree = 2, headDim = 64"),
+                declaring("List", "degree = 2, headDim = 64"),
+                declaring("KernelSpec", "degree = 2, headDim = 64")))
+        .succeededWithoutWarnings();
+  }
+
+  @Test
+  void valuesMayBeConstantExpressions() {
+    Compilation compilation =
+        Compilations.compile(declaring("Layer", "degree = 1 + 1, headDim = Layer.WIDTH << 2"));
+    assertThat(compilation).succeededWithoutWarnings();
+    assertThat(Compilations.generated(compilation, "p/LayerLauncher.java"))
+        .contains("new KernelSpec(2, 64, ");
+  }
+
+  private static JavaFileObject declaring(String type, String values) {
+    return Compilations.source(
+        type,
+        """
+        package p;
+
+        import org.powerattention.annotations.*;
+
+        @PowerAttention(%s)
+        public interface %s {
+          int WIDTH = 16;
+        }
+        """
+            .formatted(values, type));
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {
@@ -84,18 +121,7 @@ final class LauncherGoldenTest {
         Compilations.compiler()
             // Without "processing", which complains of every annotation that no processor claims.
             .withOptions("-Xlint:all,-processing", "-Xdoclint:all,-missing", "-Werror")
-            .compile(
-                Compilations.source(
-                    "ContextLayer",
-                    """
-                    package p;
-
-                    import org.powerattention.annotations.*;
-
-                    @PowerAttention(%s)
-                    public interface ContextLayer {}
-                    """
-                        .formatted(values)));
+            .compile(declaring("ContextLayer", values));
     assertThat(compilation).succeededWithoutWarnings();
   }
 }

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 final class ModulesTest {
   @TempDir private Path folder;
 
-  /** Compiles a declaration in a module; returns the errors. */
+  /** Compiles a declaration in a module; returns the errors and warnings. */
   private List<String> compile(String requires) throws IOException {
     Path module = folder.resolve("module-info.java");
     Path layer = folder.resolve("Layer.java");
@@ -40,7 +40,12 @@ final class ModulesTest {
               null,
               files,
               diagnostics,
-              List.of("-p", Compilations.modulePath(), "-d", folder.toString()),
+              List.of(
+                  "-p",
+                  Compilations.modulePath(),
+                  "-d",
+                  folder.toString(),
+                  "-Xlint:all,-processing,-requires-automatic,-exports"),
               null,
               files.getJavaFileObjects(module, layer));
       task.setProcessors(List.of(new PowerAttentionProcessor()));

@@ -172,6 +172,17 @@ final class NamesTest {
   }
 
   @Test
+  void mistakeInOneDeclarationLeavesTheOthersTheirLaunchers() {
+    CompilerSpy spy = new CompilerSpy();
+    assertThat(Compilations.compiler(spy).compile(DUPLICATES)).failed();
+    assertThat(spy.origins.keySet())
+        .containsExactly(
+            "p.LayerLauncher",
+            "META-INF/powerattention/p/LayerLauncher.sm_80.cu",
+            "META-INF/powerattention/p/LayerLauncher.sm_90a.cu");
+  }
+
+  @Test
   void withoutTheCompilersTreesErrorsOfRepeatsAreAtTheTypeAndSayWhichOne() {
     Compilation compilation = Compilations.compiler(new CompilerSpy()).compile(DUPLICATES);
     assertThat(compilation).hadErrorCount(3);
@@ -241,6 +252,17 @@ final class NamesTest {
         .inFile(second)
         .onLine(5)
         .atColumn(50);
+  }
+
+  @Test
+  void nestedTypeAndTopLevelTypeCannotShareALauncher() {
+    Compilation compilation =
+        Compilations.compile(
+            source("A_B", "@PowerAttention(degree = 2, headDim = 32) interface A_B {}"),
+            source("A", "class A { @PowerAttention(degree = 2, headDim = 64) interface B {} }"));
+    assertThat(compilation).hadErrorCount(1);
+    assertThat(compilation)
+        .hadErrorContaining("p.A_BLauncher, which is that of a declaration on p.A_B;");
   }
 
   @Test

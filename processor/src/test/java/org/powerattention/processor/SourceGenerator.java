@@ -9,15 +9,18 @@ import javax.annotation.processing.RoundEnvironment;
 import javax.lang.model.SourceVersion;
 import javax.lang.model.element.TypeElement;
 
-/** Another processor, which generates one type in the first round. */
+/** Another processor, which generates one type in one of its rounds. */
 final class SourceGenerator extends AbstractProcessor {
   private final String qualifiedName;
   private final String text;
-  private boolean generated;
+  private final int inRound;
+  private int round;
 
-  SourceGenerator(String qualifiedName, String text) {
+  /** Creates a generator; rounds count from 1, so that one of round 0 does nothing. */
+  SourceGenerator(String qualifiedName, String text, int inRound) {
     this.qualifiedName = qualifiedName;
     this.text = text;
+    this.inRound = inRound;
   }
 
   @Override
@@ -31,9 +34,9 @@ final class SourceGenerator extends AbstractProcessor {
   }
 
   @Override
-  public boolean process(Set<? extends TypeElement> annotations, RoundEnvironment round) {
-    if (!generated) {
-      generated = true;
+  public boolean process(Set<? extends TypeElement> annotations, RoundEnvironment environment) {
+    round++;
+    if (round == inRound) {
       try (Writer writer = processingEnv.getFiler().createSourceFile(qualifiedName).openWriter()) {
         writer.write(text);
       } catch (IOException e) {

@@ -10,7 +10,6 @@ import com.palantir.javapoet.TypeSpec;
 import java.util.List;
 import javax.annotation.processing.Generated;
 import javax.lang.model.element.Modifier;
-import javax.lang.model.element.TypeElement;
 import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.processor.plan.KernelPlan;
@@ -31,19 +30,16 @@ public final class LauncherWriter {
   }
 
   /**
-   * Returns the launcher.
+   * Returns the launcher's source, formatted as google-java-format does.
    *
    * @param operator the operator
    * @param plans its plans, one for each source, oldest family first
-   * @param origin the annotated type
    * @param markGenerated whether {@code @Generated} can be seen from the launcher's module
    */
-  public JavaFile write(
-      Operator operator, List<KernelPlan> plans, TypeElement origin, boolean markGenerated) {
+  public String write(Operator operator, List<KernelPlan> plans, boolean markGenerated) {
     ClassName launcher = ClassName.get(operator.packageName(), operator.launcherName());
     TypeSpec.Builder type =
         TypeSpec.classBuilder(launcher)
-            .addOriginatingElement(origin)
             .addJavadoc("$L", LauncherJavadoc.of(operator))
             .addSuperinterface(AutoCloseable.class)
             .addModifiers(Modifier.FINAL);
@@ -59,10 +55,12 @@ public final class LauncherWriter {
         .addField(RuntimeTypes.OPERATOR, "operator", Modifier.PRIVATE, Modifier.FINAL)
         .addMethod(constructor());
     LauncherMethods.of(operator.spec(), launcher).forEach(type::addMethod);
-    return JavaFile.builder(operator.packageName(), type.build())
-        .skipJavaLangImports(true)
-        .indent("  ")
-        .build();
+    JavaFile file =
+        JavaFile.builder(operator.packageName(), type.build())
+            .skipJavaLangImports(true)
+            .indent("  ")
+            .build();
+    return JavaLayout.of(file.toString());
   }
 
   private static FieldSpec spec(KernelSpec spec) {
@@ -93,11 +91,11 @@ public final class LauncherWriter {
             Modifier.FINAL)
         .initializer(
             CodeBlock.builder()
-                .add("new $T(\n$>$>", RuntimeTypes.KERNEL_PROGRAM)
+                .add("\n$>$>new $T(\n$>$>", RuntimeTypes.KERNEL_PROGRAM)
                 .add("$S,\nSPEC,\n$T.class,\n", operator.name(), launcher)
                 .add("$T.of(\n$>$>", List.class)
                 .add(images)
-                .add("))$<$<$<$<")
+                .add("))$<$<$<$<$<$<")
                 .build())
         .build();
   }

@@ -1,8 +1,8 @@
 package org.powerattention.processor.write;
 
-import com.palantir.javapoet.JavaFile;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.Writer;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -47,15 +47,22 @@ public final class OperatorFiles {
     for (KernelPlan plan : plans) {
       sources.put(resource(operator, plan.family()), cudaSource.compose(operator, plan));
     }
-    JavaFile launcher = launcherWriter.write(operator, plans, origin, markGenerated);
+    String launcher = launcherWriter.write(operator, plans, markGenerated);
 
-    launcher.writeTo(filer);
+    writeSource(operator.qualifiedLauncherName(), launcher, origin);
     for (Map.Entry<String, String> source : sources.entrySet()) {
       writeResource(source.getKey(), source.getValue(), origin);
     }
   }
 
+  private void writeSource(String name, String text, TypeElement origin) throws IOException {
+    try (Writer writer = filer.createSourceFile(name, origin).openWriter()) {
+      writer.write(text);
+    }
+  }
+
   private void writeResource(String path, String text, TypeElement origin) throws IOException {
+    // No writer: its encoding would be that of the compiler's options.
     try (OutputStream stream =
         filer.createResource(StandardLocation.CLASS_OUTPUT, "", path, origin).openOutputStream()) {
       stream.write(text.getBytes(StandardCharsets.UTF_8));

@@ -94,6 +94,10 @@ final class CudaSourceTest {
             + " missing",
         "unclosed | power_attention.cu:4: #if without #endif",
         "stray-endif | power_attention.cu:2: #endif without #if",
+        "stray-else | power_attention.cu:1: #else without #if",
+        "stray-elif | power_attention.cu:3: #elif without #if",
+        "elif-after-else | power_attention.cu:3: #elif after #else",
+        "not-taken | power_attention.cu:2: unknown symbol SPEED in #if SPEED",
         "else-twice | power_attention.cu:3: #else after #else",
         "ifdef | power_attention.cu:1: #ifdef is not resolved; use #if with a symbol of the plan",
         "nowhere | /pieces/nowhere/power_attention.cu is missing"

@@ -1,0 +1,146 @@
+package org.powerattention.processor.plan;
+
+import static com.google.common.truth.Truth.assertThat;
+import static com.google.common.truth.Truth.assertWithMessage;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.powerattention.annotations.DType;
+import org.powerattention.annotations.KernelSpec;
+
+final class KernelPlanTest {
+  /** Dynamic shared memory of a block on consumer GPUs from Ampere on. */
+  private static final int SHARED_BYTES = 99 * 1024;
+
+  /** Every spec there can be, at the chunks that plans tell apart: odd and even multiples of 64. */
+  static List<KernelSpec> specs() {
+    List<KernelSpec> specs = new ArrayList<>();
+    for (int degree = 1; degree <= 4; degree++) {
+      for (int headDim = 16; headDim <= 128; headDim += 16) {
+        for (boolean normalized : new boolean[] {false, true}) {
+          if ((degree % 2 == 1 && normalized)
+              || KernelSpec.stateBytes(degree, headDim, normalized) > KernelSpec.MAX_STATE_BYTES) {
+            continue;
+          }
+          for (DType dtype : DType.values()) {
+            for (boolean gated : new boolean[] {false, true}) {
+              for (int chunk : new int[] {64, 192, 1024}) {
+                specs.add(new KernelSpec(degree, headDim, chunk, dtype, gated, normalized));
+              }
+            }
+          }
+        }
+      }
+    }
+    return specs;
+  }
+
+  private static Map<String, Long> constants(KernelPlan plan) {
+    Map<String, Long> constants = new HashMap<>();
+    for (Constant constant : plan.constants()) {
+      assertThat(constants.put(constant.name(), constant.value())).isNull();
+    }
+    return constants;
+  }
+
+  @Test
+  void launchesAreWithinWhatEveryGpuFromAmpereOnCanDo() {
+    for (KernelSpec spec : specs()) {
+      LaunchSizes sizes = KernelPlan.of(spec, Family.SM_80).sizes();
+      assertWithMessage("%s", spec).that(sizes.outputSharedBytes()).isAtMost(SHARED_BYTES);
+      assertWithMessage("%s", spec).that(sizes.stateSharedBytes()).isAtMost(SHARED_BYTES);
+      for (int threads : new int[] {sizes.outputThreads(), sizes.stateThreads()}) {
+        assertWithMessage("%s", spec).that(threads % 32).isEqualTo(0);
+        assertWithMessage("%s", spec).that(threads).isAtLeast(32);
+        assertWithMessage("%s", spec).that(threads).isAtMost(1024);
+      }
+    }
+  }
+
+  @Test
+  void chunksAreWholeOutputBlocks() {
+    for (KernelSpec spec : specs()) {
+      LaunchSizes sizes = KernelPlan.of(spec, Family.SM_80).sizes();
+      assertWithMessage("%s", spec).that(spec.chunk() % sizes.outputRows()).isEqualTo(0);
+    }
+  }
+
+  @Test
+  void snapshotHoldsAllFeaturesInWholeBlocks() {
+    for (KernelSpec spec : specs()) {
+      KernelPlan plan = KernelPlan.of(spec, Family.SM_80);
+      LaunchSizes sizes = plan.sizes();
+      assertWithMessage("%s", spec).that(sizes.stateFeatures() % 16).isEqualTo(0);
+      int columns = spec.headDim() + (spec.normalized() ? 1 : 0);
+      int bytes = spec.dtype() == DType.BF16 ? 2 : 4;
+      assertWithMessage("%s", spec)
+          .that(sizes.snapshotBytes())
+          .isEqualTo((long) spec.featureDim() * columns * bytes);
+      // Blocks are moved 16 bytes at a time.
+      assertWithMessage("%s", spec).that(sizes.snapshotBytes() % 16).isEqualTo(0);
+    }
+  }
+
+  @Test
+  void warpsOfAStateBlockShareItsFeaturesEvenly() {
+    for (KernelSpec spec : specs()) {
+      if (spec.dtype() != DType.FP32) {
+        KernelPlan plan = KernelPlan.of(spec, Family.SM_80);
+        LaunchSizes sizes = plan.sizes();
+        assertWithMessage("%s", spec)
+            .that((long) sizes.stateFeatures())
+            .isEqualTo(sizes.stateThreads() / 32 * constants(plan).get("kWarpBlocks") * 16);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("families")
+  void constantsSayWhatTheLauncherSays(Family family) {
+    for (KernelSpec spec : specs()) {
+      KernelPlan plan = KernelPlan.of(spec, family);
+      Map<String, Long> constants = constants(plan);
+      LaunchSizes sizes = plan.sizes();
+      assertThat(constants)
+          .containsAtLeast(
+              "kDegree", (long) spec.degree(),
+              "kHeadDim", (long) spec.headDim(),
+              "kFeatures", (long) spec.featureDim(),
+              "kTileSize", (long) spec.featureMap().tile(),
+              "kTiles", (long) spec.headDim() / spec.featureMap().tile());
+      assertThat(constants)
+          .containsAtLeast(
+              "kOutputRows", (long) sizes.outputRows(),
+              "kOutputThreads", (long) sizes.outputThreads(),
+              "kOutputSharedBytes", (long) sizes.outputSharedBytes(),
+              "kStateFeatures", (long) sizes.stateFeatures(),
+              "kStateThreads", (long) sizes.stateThreads(),
+              "kStateSharedBytes", (long) sizes.stateSharedBytes(),
+              "kSnapshotBytes", sizes.snapshotBytes());
+    }
+  }
+
+  static Family[] families() {
+    return Family.values();
+  }
+
+  @Test
+  void symbolsAreThoseOfTheSpec() {
+    KernelSpec spec = new KernelSpec(3, 64, 1024, DType.FP16, true, false);
+    assertThat(KernelPlan.of(spec, Family.SM_90A).symbols())
+        .containsExactly(
+            "DEGREE", 3, "BF16", 0, "FP16", 1, "FP32", 0, "GATED", 1, "NORMALIZED", 0, "SM90", 1);
+    assertThat(KernelPlan.of(spec, Family.SM_80).symbols()).containsEntry("SM90", 0);
+  }
+
+  @Test
+  void familiesAreNamedAsCompilersTakeThem() {
+    assertThat(Family.SM_80.architecture()).isEqualTo("sm_80");
+    assertThat(Family.SM_90A.architecture()).isEqualTo("sm_90a");
+  }
+}

@@ -1,0 +1,4 @@
+#if GATED
+#else
+#elif BF16
+#endif

@@ -1,0 +1,4 @@
+#if FP32
+#if SPEED
+#endif
+#endif

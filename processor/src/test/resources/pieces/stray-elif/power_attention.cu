@@ -1,0 +1,3 @@
+fine
+fine
+#elif GATED
