@@ -298,7 +298,11 @@ __device__ __forceinline__ Pair both_high(uint32 elements) {
   return Pair{value, value};
 }
 
-// A product of two pairs, rounded to TF32.
+__device__ __forceinline__ Pair feature_times(Pair a, Pair b) {
+  return Pair{a.low * b.low, a.high * b.high};
+}
+
+// A product that is an operand of the tensor core: rounded to TF32.
 __device__ __forceinline__ Pair operand_times(Pair a, Pair b) {
   return pair_of(a.low * b.low, a.high * b.high);
 }

@@ -189,12 +189,15 @@ __device__ __forceinline__ Pair both_high(uint32 elements) {
   return __byte_perm(elements, elements, 0x3232);
 }
 
-// A product of two pairs: a fused multiply-add with -0, since sm_80 has no bf16 multiplication.
-__device__ __forceinline__ Pair operand_times(Pair a, Pair b) {
+// A product is a fused multiply-add with -0: sm_80 has no bf16 multiplication.
+__device__ __forceinline__ Pair feature_times(Pair a, Pair b) {
   Pair product;
   asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(product) : "r"(a), "r"(b), "r"(0x80008000u));
   return product;
 }
+
+// A product that is an operand of the tensor core: already rounded.
+__device__ __forceinline__ Pair operand_times(Pair a, Pair b) { return feature_times(a, b); }
 
 __device__ __forceinline__ float low_of(Pair pair) { return __uint_as_float(pair << 16); }
 

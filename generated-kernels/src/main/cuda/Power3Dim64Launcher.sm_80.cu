@@ -266,38 +266,19 @@ __device__ __forceinline__ Pair both_high(uint32 elements) {
   return __byte_perm(elements, elements, 0x3232);
 }
 
-// A product of two pairs: a fused multiply-add with -0, since sm_80 has no bf16 multiplication.
-__device__ __forceinline__ Pair operand_times(Pair a, Pair b) {
+// A product is a fused multiply-add with -0: sm_80 has no bf16 multiplication.
+__device__ __forceinline__ Pair feature_times(Pair a, Pair b) {
   Pair product;
   asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(product) : "r"(a), "r"(b), "r"(0x80008000u));
   return product;
 }
 
+// A product that is an operand of the tensor core: already rounded.
+__device__ __forceinline__ Pair operand_times(Pair a, Pair b) { return feature_times(a, b); }
+
 __device__ __forceinline__ float low_of(Pair pair) { return __uint_as_float(pair << 16); }
 
 __device__ __forceinline__ float high_of(Pair pair) { return __uint_as_float(pair & 0xffff0000u); }
-
-// A longer product, unrounded until it becomes an operand.
-struct Product {
-  float low;
-  float high;
-};
-
-__device__ __forceinline__ Product times(Pair a, Pair b) {
-  return Product{low_of(a) * low_of(b), high_of(a) * high_of(b)};
-}
-
-__device__ __forceinline__ Product times(Product a, Pair b) {
-  return Product{a.low * low_of(b), a.high * high_of(b)};
-}
-
-__device__ __forceinline__ Product times(Product a, Product b) {
-  return Product{a.low * b.low, a.high * b.high};
-}
-
-__device__ __forceinline__ Pair pair_of(Product product) {
-  return pair_of(product.low, product.high);
-}
 
 // c += a b, see mma_16.
 __device__ __forceinline__ void multiply_add(float (&c)[4], const Pair (&a)[4], Pair b0, Pair b1) {
@@ -416,13 +397,13 @@ __device__ __forceinline__ void key_features(
       &keys[block.first_tile * 4 + block.row][token + 4 * t]);
   const uint2 xk =
       *reinterpret_cast<const uint2*>(&keys[block.third_tile * 4 + g % 4][token + 4 * t]);
-  const Product xik_low = times(pair_of(xi.x), pair_of(xk.x));
-  const Product xik_high = times(pair_of(xi.y), pair_of(xk.y));
+  const Pair xik_low = feature_times(pair_of(xi.x), pair_of(xk.x));
+  const Pair xik_high = feature_times(pair_of(xi.y), pair_of(xk.y));
   for (int half = 0; half < 2; half++) {
     const uint2 xj = *reinterpret_cast<const uint2*>(
         &keys[block.second_tile * 4 + half * 2 + g / 4][token + 4 * t]);
-    b[half][0] = pair_of(times(xik_low, pair_of(xj.x)));
-    b[half][1] = pair_of(times(xik_high, pair_of(xj.y)));
+    b[half][0] = operand_times(xik_low, pair_of(xj.x));
+    b[half][1] = operand_times(xik_high, pair_of(xj.y));
   }
 }
 
@@ -436,9 +417,9 @@ __device__ __forceinline__ void query_features(
     const Pair xj_next = both_low(rows[r][block.second_tile * 4 + t / 2 + 2]);
     const Pair xk = pair_of(
         *reinterpret_cast<const uint32*>(rows[r] + block.third_tile * 4 + t % 2 * 2));
-    const Product xik = times(xi, xk);
-    a[r] = pair_of(times(xik, xj));
-    a[2 + r] = pair_of(times(xik, xj_next));
+    const Pair xik = feature_times(xi, xk);
+    a[r] = operand_times(xik, xj);
+    a[2 + r] = operand_times(xik, xj_next);
   }
 }
 

@@ -266,38 +266,19 @@ __device__ __forceinline__ Pair both_high(uint32 elements) {
   return __byte_perm(elements, elements, 0x3232);
 }
 
-// A product of two pairs: a fused multiply-add with -0, since sm_80 has no bf16 multiplication.
-__device__ __forceinline__ Pair operand_times(Pair a, Pair b) {
+// A product is a fused multiply-add with -0: sm_80 has no bf16 multiplication.
+__device__ __forceinline__ Pair feature_times(Pair a, Pair b) {
   Pair product;
   asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(product) : "r"(a), "r"(b), "r"(0x80008000u));
   return product;
 }
 
+// A product that is an operand of the tensor core: already rounded.
+__device__ __forceinline__ Pair operand_times(Pair a, Pair b) { return feature_times(a, b); }
+
 __device__ __forceinline__ float low_of(Pair pair) { return __uint_as_float(pair << 16); }
 
 __device__ __forceinline__ float high_of(Pair pair) { return __uint_as_float(pair & 0xffff0000u); }
-
-// A longer product, unrounded until it becomes an operand.
-struct Product {
-  float low;
-  float high;
-};
-
-__device__ __forceinline__ Product times(Pair a, Pair b) {
-  return Product{low_of(a) * low_of(b), high_of(a) * high_of(b)};
-}
-
-__device__ __forceinline__ Product times(Product a, Pair b) {
-  return Product{a.low * low_of(b), a.high * high_of(b)};
-}
-
-__device__ __forceinline__ Product times(Product a, Product b) {
-  return Product{a.low * b.low, a.high * b.high};
-}
-
-__device__ __forceinline__ Pair pair_of(Product product) {
-  return pair_of(product.low, product.high);
-}
 
 // c += a b, see mma_16.
 __device__ __forceinline__ void multiply_add(float (&c)[4], const Pair (&a)[4], Pair b0, Pair b1) {
@@ -435,12 +416,12 @@ __device__ __forceinline__ void key_features(
   const uint2 xk =
       *reinterpret_cast<const uint2*>(&keys[block.tile[2] * 2 + g / 2 % 2][token + 4 * t]);
   const uint2 xl = *reinterpret_cast<const uint2*>(&keys[block.tile[3] * 2 + g % 2][token + 4 * t]);
-  const Product xkl_low = times(pair_of(xk.x), pair_of(xl.x));
-  const Product xkl_high = times(pair_of(xk.y), pair_of(xl.y));
+  const Pair xkl_low = feature_times(pair_of(xk.x), pair_of(xl.x));
+  const Pair xkl_high = feature_times(pair_of(xk.y), pair_of(xl.y));
   for (int half = 0; half < 2; half++) {
     const uint2 xi = *reinterpret_cast<const uint2*>(&keys[block.tile[0] * 2 + half][token + 4 * t]);
-    b[half][0] = pair_of(times(times(pair_of(xi.x), pair_of(xj.x)), xkl_low));
-    b[half][1] = pair_of(times(times(pair_of(xi.y), pair_of(xj.y)), xkl_high));
+    b[half][0] = operand_times(feature_times(pair_of(xi.x), pair_of(xj.x)), xkl_low);
+    b[half][1] = operand_times(feature_times(pair_of(xi.y), pair_of(xj.y)), xkl_high);
   }
 }
 
@@ -453,9 +434,9 @@ __device__ __forceinline__ void query_features(
     const Pair xj = both_low(rows[r][block.tile[1] * 2 + t / 2]);
     const Pair xk = both_low(rows[r][block.tile[2] * 2 + t % 2]);
     const Pair xl = pair_of(*reinterpret_cast<const uint32*>(rows[r] + block.tile[3] * 2));
-    const Product xkl = times(xk, xl);
-    a[r] = pair_of(times(times(both_low(xi), xj), xkl));
-    a[2 + r] = pair_of(times(times(both_high(xi), xj), xkl));
+    const Pair xkl = feature_times(xk, xl);
+    a[r] = operand_times(feature_times(both_low(xi), xj), xkl);
+    a[2 + r] = operand_times(feature_times(both_high(xi), xj), xkl);
   }
 }
 

@@ -46,13 +46,13 @@ __device__ __forceinline__ void key_features(
       &keys[block.first_tile * 4 + block.row][token + 4 * t]);
   const uint2 xk =
       *reinterpret_cast<const uint2*>(&keys[block.third_tile * 4 + g % 4][token + 4 * t]);
-  const Product xik_low = times(pair_of(xi.x), pair_of(xk.x));
-  const Product xik_high = times(pair_of(xi.y), pair_of(xk.y));
+  const Pair xik_low = feature_times(pair_of(xi.x), pair_of(xk.x));
+  const Pair xik_high = feature_times(pair_of(xi.y), pair_of(xk.y));
   for (int half = 0; half < 2; half++) {
     const uint2 xj = *reinterpret_cast<const uint2*>(
         &keys[block.second_tile * 4 + half * 2 + g / 4][token + 4 * t]);
-    b[half][0] = pair_of(times(xik_low, pair_of(xj.x)));
-    b[half][1] = pair_of(times(xik_high, pair_of(xj.y)));
+    b[half][0] = operand_times(xik_low, pair_of(xj.x));
+    b[half][1] = operand_times(xik_high, pair_of(xj.y));
   }
 }
 
@@ -66,8 +66,8 @@ __device__ __forceinline__ void query_features(
     const Pair xj_next = both_low(rows[r][block.second_tile * 4 + t / 2 + 2]);
     const Pair xk = pair_of(
         *reinterpret_cast<const uint32*>(rows[r] + block.third_tile * 4 + t % 2 * 2));
-    const Product xik = times(xi, xk);
-    a[r] = pair_of(times(xik, xj));
-    a[2 + r] = pair_of(times(xik, xj_next));
+    const Pair xik = feature_times(xi, xk);
+    a[r] = operand_times(xik, xj);
+    a[2 + r] = operand_times(xik, xj_next);
   }
 }

@@ -52,12 +52,12 @@ __device__ __forceinline__ void key_features(
   const uint2 xk =
       *reinterpret_cast<const uint2*>(&keys[block.tile[2] * 2 + g / 2 % 2][token + 4 * t]);
   const uint2 xl = *reinterpret_cast<const uint2*>(&keys[block.tile[3] * 2 + g % 2][token + 4 * t]);
-  const Product xkl_low = times(pair_of(xk.x), pair_of(xl.x));
-  const Product xkl_high = times(pair_of(xk.y), pair_of(xl.y));
+  const Pair xkl_low = feature_times(pair_of(xk.x), pair_of(xl.x));
+  const Pair xkl_high = feature_times(pair_of(xk.y), pair_of(xl.y));
   for (int half = 0; half < 2; half++) {
     const uint2 xi = *reinterpret_cast<const uint2*>(&keys[block.tile[0] * 2 + half][token + 4 * t]);
-    b[half][0] = pair_of(times(times(pair_of(xi.x), pair_of(xj.x)), xkl_low));
-    b[half][1] = pair_of(times(times(pair_of(xi.y), pair_of(xj.y)), xkl_high));
+    b[half][0] = operand_times(feature_times(pair_of(xi.x), pair_of(xj.x)), xkl_low);
+    b[half][1] = operand_times(feature_times(pair_of(xi.y), pair_of(xj.y)), xkl_high);
   }
 }
 
@@ -70,8 +70,8 @@ __device__ __forceinline__ void query_features(
     const Pair xj = both_low(rows[r][block.tile[1] * 2 + t / 2]);
     const Pair xk = both_low(rows[r][block.tile[2] * 2 + t % 2]);
     const Pair xl = pair_of(*reinterpret_cast<const uint32*>(rows[r] + block.tile[3] * 2));
-    const Product xkl = times(xk, xl);
-    a[r] = pair_of(times(times(both_low(xi), xj), xkl));
-    a[2 + r] = pair_of(times(times(both_high(xi), xj), xkl));
+    const Pair xkl = feature_times(xk, xl);
+    a[r] = operand_times(feature_times(both_low(xi), xj), xkl);
+    a[2 + r] = operand_times(feature_times(both_high(xi), xj), xkl);
   }
 }

@@ -19,41 +19,20 @@ __device__ __forceinline__ Pair both_high(uint32 elements) {
   return __byte_perm(elements, elements, 0x3232);
 }
 
-// A product of two pairs: a fused multiply-add with -0, since sm_80 has no bf16 multiplication.
-__device__ __forceinline__ Pair operand_times(Pair a, Pair b) {
+// A product is a fused multiply-add with -0: sm_80 has no bf16 multiplication.
+__device__ __forceinline__ Pair feature_times(Pair a, Pair b) {
   Pair product;
   asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(product) : "r"(a), "r"(b), "r"(0x80008000u));
   return product;
 }
 
+// A product that is an operand of the tensor core: already rounded.
+__device__ __forceinline__ Pair operand_times(Pair a, Pair b) { return feature_times(a, b); }
+
 __device__ __forceinline__ float low_of(Pair pair) { return __uint_as_float(pair << 16); }
 
 __device__ __forceinline__ float high_of(Pair pair) { return __uint_as_float(pair & 0xffff0000u); }
 
-#if DEGREE > 2
-// A longer product, unrounded until it becomes an operand.
-struct Product {
-  float low;
-  float high;
-};
-
-__device__ __forceinline__ Product times(Pair a, Pair b) {
-  return Product{low_of(a) * low_of(b), high_of(a) * high_of(b)};
-}
-
-__device__ __forceinline__ Product times(Product a, Pair b) {
-  return Product{a.low * low_of(b), a.high * high_of(b)};
-}
-
-__device__ __forceinline__ Product times(Product a, Product b) {
-  return Product{a.low * b.low, a.high * b.high};
-}
-
-__device__ __forceinline__ Pair pair_of(Product product) {
-  return pair_of(product.low, product.high);
-}
-
-#endif
 // c += a b, see mma_16.
 __device__ __forceinline__ void multiply_add(float (&c)[4], const Pair (&a)[4], Pair b0, Pair b1) {
   mma_16(c, a, b0, b1);

@@ -39,24 +39,15 @@ __device__ __forceinline__ Pair both_high(uint32 elements) {
   return Pair{value, value};
 }
 
-// A product of two pairs, rounded to TF32.
+__device__ __forceinline__ Pair feature_times(Pair a, Pair b) {
+  return Pair{a.low * b.low, a.high * b.high};
+}
+
+// A product that is an operand of the tensor core: rounded to TF32.
 __device__ __forceinline__ Pair operand_times(Pair a, Pair b) {
   return pair_of(a.low * b.low, a.high * b.high);
 }
 
-#if DEGREE > 2
-// A longer product, unrounded until it becomes an operand.
-typedef Pair Product;
-
-__device__ __forceinline__ Product times(Product a, Product b) {
-  return Product{a.low * b.low, a.high * b.high};
-}
-
-__device__ __forceinline__ Pair pair_of(Product product) {
-  return pair_of(product.low, product.high);
-}
-
-#endif
 __device__ __forceinline__ float low_of(Pair pair) { return pair.low; }
 
 __device__ __forceinline__ float high_of(Pair pair) { return pair.high; }
