@@ -16,16 +16,20 @@ import org.powerattention.runtime.Tensor;
 final class KernelTour {
   private KernelTour() {}
 
-  /** Takes the head sizes that are visited, or 32 and 80. */
+  /** Takes a regular expression of the operators to visit; without, all of the tour. */
   public static void main(String[] arguments) {
     Random random = new Random(1);
+    String names = arguments.length > 0 ? arguments[0] : ".*";
     try (Accelerator device = Accelerator.cuda(0)) {
       for (TestOperator operator : TestOperator.all()) {
         KernelSpec spec = operator.spec();
         boolean variant = !operator.name().matches("P\\dD\\d+(Bf16|Fp16|Fp32)");
         boolean narrow = spec.headDim() == (spec.degree() == 4 ? 16 : 32);
         boolean wide = spec.headDim() == 80 && spec.degree() <= 2;
-        if ((variant || narrow || wide) && spec.stateBytes() < 8 << 20 && spec.chunk() <= 512) {
+        if (operator.name().matches(names)
+            && (variant || narrow || wide)
+            && spec.stateBytes() < 8 << 20
+            && spec.chunk() <= 512) {
           visit(device, operator, random);
           System.out.println("visited " + operator.name());
         }
