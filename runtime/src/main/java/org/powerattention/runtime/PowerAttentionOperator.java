@@ -189,6 +189,8 @@ public final class PowerAttentionOperator implements AutoCloseable {
             y.backendView(),
             initial == null ? null : initial.view(),
             last == null ? null : last.view(),
+            null,
+            null,
             stream == null ? 0 : stream.handle());
     try {
       program.forward(problem);

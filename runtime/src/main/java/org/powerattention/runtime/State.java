@@ -3,7 +3,7 @@ package org.powerattention.runtime;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.KernelSpec;
-import org.powerattention.runtime.spi.ForwardProblem.StateView;
+import org.powerattention.runtime.spi.StateView;
 
 /**
  * What the chunked form remembers of the tokens so far, of a size that does not depend on their
@@ -76,6 +76,6 @@ public final class State implements AutoCloseable {
   }
 
   StateView view() {
-    return new StateView(sums.memory(), keySums == null ? null : keySums.memory());
+    return new StateView(sums.memory(), keySums == null ? null : keySums.memory(), null);
   }
 }

@@ -3,7 +3,7 @@ package org.powerattention.runtime.cpu;
 import java.nio.FloatBuffer;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
-import org.powerattention.runtime.spi.ForwardProblem.StateView;
+import org.powerattention.runtime.spi.StateView;
 
 /** The state S and z of one head, in the rows that {@link FeatureRows} describes. */
 final class StateSums {

@@ -4,8 +4,8 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.spi.ForwardProblem;
-import org.powerattention.runtime.spi.ForwardProblem.StateView;
 import org.powerattention.runtime.spi.Memory;
+import org.powerattention.runtime.spi.StateView;
 import org.powerattention.runtime.spi.TensorView;
 
 /**

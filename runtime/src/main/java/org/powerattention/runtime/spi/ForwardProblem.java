@@ -8,7 +8,7 @@ import org.powerattention.annotations.KernelSpec;
  *
  * @param spec the operator's spec
  * @param batch number of sequences b
- * @param tokens tokens per sequence t
+ * @param tokens tokens per sequence t; of packed sequences, those of the longest
  * @param queryHeads query heads hq, a multiple of {@code keyHeads}
  * @param keyHeads key/value heads h
  * @param scale factor of {@code <q, k>}
@@ -18,8 +18,10 @@ import org.powerattention.annotations.KernelSpec;
  * @param v values [b, t, h, d]
  * @param logG fp32 log gates [b, t, h]; null if the spec is not gated
  * @param y output [b, t, hq, d]
- * @param initialState state before the first token, or null for zero
- * @param finalState where to write the state after the last token, or null
+ * @param initialState state before the first token, whose window is empty; or null for zero
+ * @param finalState where to write the state after the last token, without a window; or null
+ * @param saved where to keep what the backward call needs; or null
+ * @param packed where the sequences lie, if they are packed; or null
  * @param stream stream handle; 0 is the default stream
  */
 public record ForwardProblem(
@@ -37,12 +39,6 @@ public record ForwardProblem(
     TensorView y,
     @Nullable StateView initialState,
     @Nullable StateView finalState,
-    long stream) {
-  /**
-   * A state as a backend sees it, contiguous and in fp32, without multiplicities.
-   *
-   * @param sums S [b, h, D, d]
-   * @param keySums z [b, h, D]; null if the spec is not normalised
-   */
-  public record StateView(Memory sums, @Nullable Memory keySums) {}
-}
+    @Nullable SavedView saved,
+    @Nullable PackedView packed,
+    long stream) {}

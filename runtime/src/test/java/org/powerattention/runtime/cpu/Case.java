@@ -7,9 +7,9 @@ import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.spi.ForwardProblem;
-import org.powerattention.runtime.spi.ForwardProblem.StateView;
 import org.powerattention.runtime.spi.HalfFloats;
 import org.powerattention.runtime.spi.Memory;
+import org.powerattention.runtime.spi.StateView;
 import org.powerattention.runtime.spi.TensorView;
 
 /**
@@ -136,13 +136,16 @@ final class Case {
     View yView = new View(spec.dtype(), queryHeads, d, null);
     StateView initial = null;
     if (initialSums != null) {
-      initial = new StateView(floats(initialSums), keySums(initialKeySums));
+      initial = new StateView(floats(initialSums), keySums(initialKeySums), null);
     }
     StateView last = null;
     if (finalState) {
       float[] filled = new float[states * d];
       java.util.Arrays.fill(filled, Float.NaN);
-      last = initial != null ? initial : new StateView(floats(filled), keySums(new float[states]));
+      last =
+          initial != null
+              ? initial
+              : new StateView(floats(filled), keySums(new float[states]), null);
     }
     program.forward(
         new ForwardProblem(
@@ -160,6 +163,8 @@ final class Case {
             yView.view,
             initial,
             last,
+            null,
+            null,
             0));
     return new Result(
         yView.values(),
