@@ -345,36 +345,36 @@ __device__ __forceinline__ void output(const ForwardArguments& args) {
   const int64 batch = blockIdx.y / args.query_heads;
   const int64 query_head = blockIdx.y % args.query_heads;
   const int64 head = query_head / (args.query_heads / args.key_heads);
-  const int64 batch_head = batch * args.key_heads + head;
+  const Sequence sequence = sequence_of(args, batch);
   const int64 tiles = (args.chunk + kOutputRows - 1) / kOutputRows;  // of a chunk
   const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
   const int64 chunk = tile / tiles;
   const int64 chunk_first = chunk * args.chunk;
 
   KeyRange range;
-  range.first = state_start(args, chunk);
+  range.first = state_start(args, sequence, chunk);
   range.row = chunk_first + tile % tiles * kOutputRows;
-  range.end = min(min(range.row + kOutputRows, chunk_first + args.chunk), args.tokens);
+  range.end = min(min(range.row + kOutputRows, chunk_first + args.chunk), sequence.tokens);
   if (range.row >= range.end) return;
-  range.k = args.k + batch * args.k_strides.batch + head * args.k_strides.head;
-  range.v = args.v + batch * args.v_strides.batch + head * args.v_strides.head;
+  range.k = head_rows(args.k, args.k_strides, sequence, batch, head);
+  range.v = head_rows(args.v, args.v_strides, sequence, batch, head);
   range.k_stride = args.k_strides.token;
   range.v_stride = args.v_strides.token;
   range.k_aligned = is_aligned(args.k, args.k_strides);
   range.v_aligned = is_aligned(args.v, args.v_strides);
 #if GATED
   range.chunk = chunk;
-  range.gate_sum = args.gate_sum + batch_head * args.tokens;
+  range.gate_sum = args.gate_sum + token_place(args, sequence, head);
   range.gate_row = range.gate_sum[range.row];
 #endif
 
-  load_rows(shared.q, args.q + batch * args.q_strides.batch + query_head * args.q_strides.head,
+  load_rows(shared.q, head_rows(args.q, args.q_strides, sequence, batch, query_head),
             args.q_strides.token, range.row, range.end, kOutputRows, kOutputThreads,
             is_aligned(args.q, args.q_strides));
   OutputRows rows{};
   if (kWithState && (chunk > 0 || args.initial_sums != nullptr)) {
     read_from_state(rows, shared,
-                    args.snapshots + (batch_head * chunk_count(args) + chunk) * kSnapshotBytes);
+                    args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
 #if GATED
     // From its start to row i the state decays by exp(G_i) = exp(G_row) exp(G_i - G_row); the
     // second factor comes later.
@@ -388,7 +388,7 @@ __device__ __forceinline__ void output(const ForwardArguments& args) {
 #endif
   }
   attend_chunk(args, rows, shared, range);
-  write_rows(rows, args.y + batch * args.y_strides.batch + query_head * args.y_strides.head,
+  write_rows(rows, head_rows(args.y, args.y_strides, sequence, batch, query_head),
              args.y_strides.token, range.row, range.end, args.output_scale,
              is_aligned(args.y, args.y_strides));
 }

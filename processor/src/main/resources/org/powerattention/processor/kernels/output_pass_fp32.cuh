@@ -114,31 +114,31 @@ __device__ __forceinline__ void output(const ForwardArguments& args, bool with_s
   const int64 batch = blockIdx.y / args.query_heads;
   const int64 query_head = blockIdx.y % args.query_heads;
   const int64 head = query_head / (args.query_heads / args.key_heads);
-  const int64 batch_head = batch * args.key_heads + head;
+  const Sequence sequence = sequence_of(args, batch);
   const int64 tiles = (args.chunk + kOutputRows - 1) / kOutputRows;  // of a chunk
   const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
   const int64 chunk = tile / tiles;
   const int64 chunk_first = chunk * args.chunk;
   const int64 first_row = chunk_first + tile % tiles * kOutputRows;
-  const int64 end = min(min(first_row + kOutputRows, chunk_first + args.chunk), args.tokens);
+  const int64 end = min(min(first_row + kOutputRows, chunk_first + args.chunk), sequence.tokens);
   if (first_row >= end) return;
-  const element* k = args.k + batch * args.k_strides.batch + head * args.k_strides.head;
-  const element* v = args.v + batch * args.v_strides.batch + head * args.v_strides.head;
+  const element* k = head_rows(args.k, args.k_strides, sequence, batch, head);
+  const element* v = head_rows(args.v, args.v_strides, sequence, batch, head);
 
   OutputRows rows{};
   rows.row = threadIdx.x / 16 * 4;
   rows.column = threadIdx.x % 16;
   load_rows(&shared.q[0][0], kRowStride,
-            args.q + batch * args.q_strides.batch + query_head * args.q_strides.head,
+            head_rows(args.q, args.q_strides, sequence, batch, query_head),
             args.q_strides.token, first_row, end, kOutputRows, kOutputThreads);
 #if GATED
-  const double* gate_sum = args.gate_sum + batch_head * args.tokens;
+  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
 #endif
   if (with_state && (chunk > 0 || args.initial_sums != nullptr)) {
     read_from_state(
         rows, shared,
         reinterpret_cast<const float*>(
-            args.snapshots + (batch_head * chunk_count(args) + chunk) * kSnapshotBytes));
+            args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes));
     for (int r = 0; r < 4; r++) {
       // Weights of an even degree are not negative: what is, is rounding.
       rows.weights[r] = fmaxf(rows.weights[r], 0.0f);
@@ -151,7 +151,7 @@ __device__ __forceinline__ void output(const ForwardArguments& args, bool with_s
     }
   }
 
-  for (int64 first = state_start(args, chunk); first < end; first += kStep) {
+  for (int64 first = state_start(args, sequence, chunk); first < end; first += kStep) {
     __syncthreads();  // the last step is done
     load_rows(&shared.k[0][0], kRowStride, k, args.k_strides.token, first, end, kStep,
               kOutputThreads);
@@ -201,7 +201,7 @@ __device__ __forceinline__ void output(const ForwardArguments& args, bool with_s
 #endif
   }
 
-  element* y = args.y + batch * args.y_strides.batch + query_head * args.y_strides.head;
+  element* y = head_rows(args.y, args.y_strides, sequence, batch, query_head);
   for (int r = 0; r < 4; r++) {
     if (first_row + rows.row + r >= end) continue;
 #if NORMALIZED
