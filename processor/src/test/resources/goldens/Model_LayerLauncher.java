@@ -4,12 +4,12 @@ import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.Accelerator;
 import org.powerattention.runtime.ForwardOptions;
+import org.powerattention.runtime.ForwardTiling;
 import org.powerattention.runtime.KernelImage;
 import org.powerattention.runtime.KernelProgram;
 import org.powerattention.runtime.PowerAttentionOperator;
 import org.powerattention.runtime.State;
 import org.powerattention.runtime.Tensor;
-import org.powerattention.runtime.Tiling;
 
 /**
  * Power attention of degree 1 on heads of 32 numbers in FP32, not gated, not normalised. Declared
@@ -43,11 +43,11 @@ final class Model_LayerLauncher implements AutoCloseable {
           "Model_Layer",
           SPEC,
           Model_LayerLauncher.class,
-          List.of(
-              new KernelImage(
+          /* forward= */ List.of(
+              new KernelImage<>(
                   "sm_80",
                   "/META-INF/powerattention/Model_LayerLauncher.sm_80.cu",
-                  new Tiling(
+                  new ForwardTiling(
                       /* outputRows= */ 64,
                       /* outputThreads= */ 256,
                       /* outputSharedBytes= */ 27904,
@@ -55,17 +55,19 @@ final class Model_LayerLauncher implements AutoCloseable {
                       /* stateThreads= */ 256,
                       /* stateSharedBytes= */ 17024,
                       /* snapshotBytes= */ 4096L)),
-              new KernelImage(
+              new KernelImage<>(
                   "sm_90a",
                   "/META-INF/powerattention/Model_LayerLauncher.sm_90a.cu",
-                  new Tiling(
+                  new ForwardTiling(
                       /* outputRows= */ 64,
                       /* outputThreads= */ 256,
                       /* outputSharedBytes= */ 27904,
                       /* stateFeatures= */ 64,
                       /* stateThreads= */ 256,
                       /* stateSharedBytes= */ 17024,
-                      /* snapshotBytes= */ 4096L))));
+                      /* snapshotBytes= */ 4096L))),
+          /* backward= */ List.of(),
+          /* serving= */ List.of());
 
   private final PowerAttentionOperator operator;
 

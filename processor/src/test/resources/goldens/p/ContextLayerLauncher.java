@@ -6,12 +6,12 @@ import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.Accelerator;
 import org.powerattention.runtime.ForwardOptions;
+import org.powerattention.runtime.ForwardTiling;
 import org.powerattention.runtime.KernelImage;
 import org.powerattention.runtime.KernelProgram;
 import org.powerattention.runtime.PowerAttentionOperator;
 import org.powerattention.runtime.State;
 import org.powerattention.runtime.Tensor;
-import org.powerattention.runtime.Tiling;
 
 /**
  * Power attention of degree 2 on heads of 64 numbers in BF16, gated, normalised. Declared on {@code
@@ -47,11 +47,11 @@ public final class ContextLayerLauncher implements AutoCloseable {
           "ContextLayer",
           SPEC,
           ContextLayerLauncher.class,
-          List.of(
-              new KernelImage(
+          /* forward= */ List.of(
+              new KernelImage<>(
                   "sm_80",
                   "/META-INF/powerattention/p/ContextLayerLauncher.sm_80.cu",
-                  new Tiling(
+                  new ForwardTiling(
                       /* outputRows= */ 128,
                       /* outputThreads= */ 128,
                       /* outputSharedBytes= */ 55808,
@@ -59,17 +59,19 @@ public final class ContextLayerLauncher implements AutoCloseable {
                       /* stateThreads= */ 128,
                       /* stateSharedBytes= */ 38400,
                       /* snapshotBytes= */ 299520L)),
-              new KernelImage(
+              new KernelImage<>(
                   "sm_90a",
                   "/META-INF/powerattention/p/ContextLayerLauncher.sm_90a.cu",
-                  new Tiling(
+                  new ForwardTiling(
                       /* outputRows= */ 128,
                       /* outputThreads= */ 128,
                       /* outputSharedBytes= */ 55808,
                       /* stateFeatures= */ 256,
                       /* stateThreads= */ 128,
                       /* stateSharedBytes= */ 38400,
-                      /* snapshotBytes= */ 299520L))));
+                      /* snapshotBytes= */ 299520L))),
+          /* backward= */ List.of(),
+          /* serving= */ List.of());
 
   private final PowerAttentionOperator operator;
 

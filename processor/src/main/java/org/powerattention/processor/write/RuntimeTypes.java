@@ -1,6 +1,7 @@
 package org.powerattention.processor.write;
 
 import com.palantir.javapoet.ClassName;
+import org.powerattention.processor.plan.Part;
 
 /** The runtime's classes that launchers mention; the processor does not depend on them. */
 final class RuntimeTypes {
@@ -13,7 +14,17 @@ final class RuntimeTypes {
   static final ClassName OPERATOR = ClassName.get(PACKAGE, "PowerAttentionOperator");
   static final ClassName STATE = ClassName.get(PACKAGE, "State");
   static final ClassName TENSOR = ClassName.get(PACKAGE, "Tensor");
-  static final ClassName TILING = ClassName.get(PACKAGE, "Tiling");
+
+  /** Returns the record of a part's sizes. */
+  static ClassName tiling(Part part) {
+    return ClassName.get(
+        PACKAGE,
+        switch (part) {
+          case FORWARD -> "ForwardTiling";
+          case BACKWARD -> "BackwardTiling";
+          case SERVING -> "ServingTiling";
+        });
+  }
 
   private RuntimeTypes() {}
 }

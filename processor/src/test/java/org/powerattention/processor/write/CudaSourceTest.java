@@ -12,12 +12,13 @@ import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.processor.plan.Constant;
 import org.powerattention.processor.plan.Family;
+import org.powerattention.processor.plan.ForwardSizes;
 import org.powerattention.processor.plan.KernelPlan;
-import org.powerattention.processor.plan.LaunchSizes;
+import org.powerattention.processor.plan.Part;
 import org.powerattention.processor.validate.Operator;
 
 final class CudaSourceTest {
-  private static final LaunchSizes SIZES = new LaunchSizes(1, 2, 3, 4, 5, 6, 7);
+  private static final ForwardSizes SIZES = new ForwardSizes(1, 2, 3, 4, 5, 6, 7);
 
   private static String compose(String pieces, int degree, boolean gated, boolean normalized) {
     KernelSpec spec = new KernelSpec(degree, 64, 1024, DType.BF16, gated, normalized);
@@ -29,7 +30,7 @@ final class CudaSourceTest {
             new Constant("int", "kDegree", degree, "p"),
             new Constant("int", "kUnused", 7, "not mentioned by any piece"),
             new Constant("long long", "kBytes", 1L << 40, "bytes"));
-    KernelPlan plan = new KernelPlan(spec, Family.SM_80, symbols, constants, SIZES);
+    KernelPlan plan = new KernelPlan(spec, Part.FORWARD, Family.SM_80, symbols, constants, SIZES);
     Operator operator = new Operator("p", "Outer_Inner", "p.Outer.Inner", true, spec);
     return new CudaSource("/pieces/" + pieces + "/").compose(operator, plan);
   }

@@ -3,7 +3,7 @@ package org.powerattention.runtime.cuda;
 import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.KernelSpec;
-import org.powerattention.runtime.Tiling;
+import org.powerattention.runtime.ForwardTiling;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.Memory;
 
@@ -15,7 +15,7 @@ final class CudaForward {
   private static final int SCAN_THREADS = 256; // kScanThreads of carry_scan.cuh
 
   private final KernelSpec spec;
-  private final Tiling tiling;
+  private final ForwardTiling tiling;
   private final CudaBackend backend;
   private final @Nullable CudaKernel gateSum;
   private final CudaKernel statePass;
@@ -23,7 +23,7 @@ final class CudaForward {
   private final CudaKernel outputPass;
   private final CudaKernel attention;
 
-  CudaForward(KernelSpec spec, Tiling tiling, CudaModule module, CudaBackend backend) {
+  CudaForward(KernelSpec spec, ForwardTiling tiling, CudaModule module, CudaBackend backend) {
     this.spec = spec;
     this.tiling = tiling;
     this.backend = backend;

@@ -1,7 +1,7 @@
 package org.powerattention.runtime.cuda;
 
 import org.powerattention.annotations.KernelSpec;
-import org.powerattention.runtime.Tiling;
+import org.powerattention.runtime.ForwardTiling;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.PackedView;
 
@@ -38,7 +38,7 @@ record ForwardPlan(
 
   private static final long ALIGNMENT = 256;
 
-  static ForwardPlan of(ForwardProblem problem, Tiling tiling, int multiprocessors) {
+  static ForwardPlan of(ForwardProblem problem, ForwardTiling tiling, int multiprocessors) {
     KernelSpec spec = problem.spec();
     int batch = problem.batch();
     PackedView packed = problem.packed();

@@ -1,0 +1,4 @@
+package org.powerattention.runtime;
+
+public record ServingTiling(int decodeFeatures, int decodeThreads, int decodeSharedBytes)
+    implements Tiling {}
