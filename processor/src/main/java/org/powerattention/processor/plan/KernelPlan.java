@@ -43,7 +43,7 @@ public record KernelPlan(
     LaunchSizes sizes =
         switch (part) {
           case FORWARD -> ForwardTiling.of(spec, constants);
-          case BACKWARD -> GradientTiling.of(spec, constants);
+          case BACKWARD -> GradientTiling.of(spec, family, constants);
           case SERVING -> ServingTiling.of(spec, constants);
         };
     return new KernelPlan(spec, part, family, symbols(spec, family), constants, sizes);

@@ -67,8 +67,8 @@ void gate_gradients(const __grid_constant__ Arguments args) {
     }
     if (args.state_products != nullptr) {
       const float* products =
-          args.state_products + chunk_place(args, sequence, head, chunk) * kStateBlocks;
-      for (int i = threadIdx.x; i < kStateBlocks; i += kGateGradientThreads) value.y += products[i];
+          args.state_products + chunk_place(args, sequence, head, chunk) * kJoinWarps;
+      for (int64 i = threadIdx.x; i < kJoinWarps; i += kGateGradientThreads) value.y += products[i];
     }
     double2 spanning{0, 0};
     add_up(value, spanning, warp_sums);

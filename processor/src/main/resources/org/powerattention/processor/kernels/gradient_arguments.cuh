@@ -11,6 +11,13 @@ typedef unsigned short element;
 typedef unsigned int uint32;
 typedef long long int64;
 
+// Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
+#if NORMALIZED
+constexpr int64 kStateNumbers = (int64)kFeatures * (kHeadDim + 1);
+#else
+constexpr int64 kStateNumbers = (int64)kFeatures * kHeadDim;
+#endif
+
 // Distances between batch entries, tokens and heads, in elements; the innermost dimension is
 // contiguous.
 struct Strides {
@@ -40,7 +47,9 @@ struct Arguments {
   float* row_deltas;           // workspace [query_heads, rows]: <dy_i, y_i>
   unsigned char* states;       // workspace [key_heads, chunks, kSnapshotBytes]: S at state_start
   unsigned char* state_gradients;  // workspace, the same of dS at the next chunk's state_start
-  float* state_products;       // workspace [key_heads, chunks, state blocks]: shares of <dS, S>
+  float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
+  float* segment_gradients;    // workspace, the same
+  float* state_products;       // workspace [key_heads, chunks, kJoinWarps]: shares of <dS, S>
   float* query_state_sums;     // workspace [query_heads, rows]: sums of c_ij over j in the state
   float* query_sums;           // workspace [query_heads, rows]: over the other j < i
   float* key_state_sums;       // workspace [key_heads, rows]: sums over i that see j in the state
@@ -64,6 +73,8 @@ struct Arguments {
   int64 query_heads;
   int64 key_heads;
   int64 chunk;                 // tokens per chunk; all of them in attention form
+  int64 chunks_per_segment;
+  int64 segments;
   int64 all_tokens;            // rows
   int64 all_chunks;            // slots for chunks of a head
   int64 state_end;             // tokens that the final state takes in, unless packed: all

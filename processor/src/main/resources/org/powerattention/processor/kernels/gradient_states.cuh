@@ -1,7 +1,5 @@
 #pragma once
 
-constexpr int kStateBlocks = (kFeatures + kStateFeatures - 1) / kStateFeatures;  // of a head
-
 struct WalkShared {
   element x[kStateTokens][kRowStride];       // keys, or queries
   element values[kStateTokens][kRowStride];  // values, or dy
@@ -11,7 +9,6 @@ struct WalkShared {
 #if NORMALIZED
   float sum_weights[2][kStateTokens];
 #endif
-  float warp_sums[kStateThreads / 32];
 };
 static_assert(sizeof(WalkShared) == kStateSharedBytes, "the launch must match");
 
@@ -162,43 +159,15 @@ __device__ __forceinline__ void write_snapshot(StateSlice& slice, unsigned char*
 #endif
 }
 
-// Writes this block's part of the initial state's gradient.
-__device__ __forceinline__ void write_gradient(StateSlice& slice, float* sums, float* key_sums) {
-  slice.for_each([&](float& value, int block, int feature, int column) {
-    if (feature >= kFeatures) return;
-    sums[(int64)feature * kHeadDim + column] = value * slice.blocks[block].multiplicity();
+// Writes this block's part of a segment's own state, as it is: S, then z.
+__device__ __forceinline__ void write_segment(StateSlice& slice, float* sums) {
+  slice.for_each([&](float& value, int, int feature, int column) {
+    if (feature < kFeatures) sums[(int64)feature * kHeadDim + column] = value;
   });
 #if NORMALIZED
-  for_each_key_sum(slice, [&](float sum, int block, int feature) {
-    key_sums[feature] = sum * slice.blocks[block].multiplicity();
-  });
+  float* key_sums = sums + (int64)kFeatures * kHeadDim;
+  for_each_key_sum(slice, [&](float sum, int, int feature) { key_sums[feature] = sum; });
 #endif
-}
-
-// This block's share of the inner product with a snapshot, in thread 0.
-__device__ __forceinline__ float product_with(
-    StateSlice& slice, WalkShared& shared, const unsigned char* snapshot) {
-  const stored* sums = reinterpret_cast<const stored*>(snapshot);
-  float product = 0;
-  slice.for_each([&](float& value, int block, int feature, int column) {
-    if (feature >= kFeatures) return;
-    product = fmaf(value, float_of_stored(sums[(int64)feature * kHeadDim + column]), product);
-  });
-#if NORMALIZED
-  const float* key_sums = reinterpret_cast<const float*>(snapshot + kSnapshotSums);
-  for_each_key_sum(slice, [&](float sum, int block, int feature) {
-    product = fmaf(sum, key_sums[feature], product);
-  });
-#endif
-  for (int distance = 16; distance > 0; distance /= 2) {
-    product += __shfl_xor_sync(0xffffffff, product, distance);
-  }
-  __syncthreads();  // the last product is read
-  if (threadIdx.x % 32 == 0) shared.warp_sums[threadIdx.x / 32] = product;
-  __syncthreads();
-  float total = 0;
-  for (int w = 0; w < kStateThreads / 32; w++) total += shared.warp_sums[w];
-  return total;
 }
 
 __device__ __forceinline__ void decay_slice(StateSlice& slice, float decay) {
@@ -289,20 +258,47 @@ __device__ __forceinline__ void add_range(
   __syncthreads();  // the weights are read
 }
 
-// The state S at each chunk's state_start: S <- exp(G_last) S + sum_j exp(G_last - G_j) phi(k_j) v_j^T
-// over the tokens from one to the next, with G from there on.
-// Grid (kStateBlocks, batch * key_heads): a block keeps its features of S in registers and walks the
-// sequence; each warp has kWarpBlocks blocks of 16 features and all value columns.
+// Chunks of a segment, in a sequence of this length.
+struct Segment {
+  int64 first;  // its first chunk
+  int64 end;    // one past its last chunk
+  bool first_of_all;
+  bool last_of_all;
+};
+
+__device__ __forceinline__ int64 segment_count(const Arguments& args, const Sequence& sequence) {
+  const int64 chunks = max(sequence.chunks, (int64)1);
+  return (chunks + args.chunks_per_segment - 1) / args.chunks_per_segment;
+}
+
+__device__ __forceinline__ Segment segment_of(
+    const Arguments& args, const Sequence& sequence, int64 index) {
+  Segment segment;
+  segment.first = index * args.chunks_per_segment;
+  segment.end = min(segment.first + args.chunks_per_segment, sequence.chunks);
+  segment.first_of_all = index == 0;
+  segment.last_of_all = index == segment_count(args, sequence) - 1;
+  return segment;
+}
+
+// The state S at each chunk's state_start, over the tokens from one to the next:
+//   S <- exp(G_last) S + sum_j exp(G_last - G_j) phi(k_j) v_j^T
+// with G from the former on. Segments of a sequence are walked at the same time, each but the first
+// from zero; join_states adds what precedes them.
+// Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads): a block keeps its
+// features of S in registers; each warp has kWarpBlocks blocks of 16 and all value columns.
 extern "C" __global__ __launch_bounds__(kStateThreads)
 void state_walk(const __grid_constant__ Arguments args) {
   WalkShared& shared = *reinterpret_cast<WalkShared*>(shared_memory);
-  const int64 batch = blockIdx.y / args.key_heads;
-  const int64 head = blockIdx.y % args.key_heads;
+  const int64 batch = blockIdx.z / args.key_heads;
+  const int64 head = blockIdx.z % args.key_heads;
   const Sequence sequence = sequence_of(args, batch);
+  if (blockIdx.y >= segment_count(args, sequence)) return;
+  const Segment segment = segment_of(args, sequence, blockIdx.y);
   StateSlice slice;
-  if (args.initial_sums != nullptr) {
-    read_state<false>(slice, args.initial_sums + blockIdx.y * (int64)kFeatures * kHeadDim,
-                      args.initial_key_sums + blockIdx.y * (int64)kFeatures);
+  if (segment.first_of_all && args.initial_sums != nullptr) {
+    read_state<false>(slice, args.initial_sums + blockIdx.z * (int64)kFeatures * kHeadDim,
+                      args.initial_key_sums + blockIdx.z * (int64)kFeatures);
   }
   WalkTokens tokens;
   tokens.x = head_rows(args.k, args.k_strides, sequence, batch, head);
@@ -314,7 +310,7 @@ void state_walk(const __grid_constant__ Arguments args) {
 #if GATED
   const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
 #endif
-  for (int64 chunk = 0; chunk < sequence.chunks; chunk++) {
+  for (int64 chunk = segment.first; chunk < segment.end; chunk++) {
     write_snapshot(slice, args.states + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
     const int64 first = state_start(args, sequence, chunk);
     const int64 end = state_start(args, sequence, chunk + 1);
@@ -330,25 +326,31 @@ void state_walk(const __grid_constant__ Arguments args) {
     add_range(slice, shared, tokens, first, end, [](int64) { return make_float2(1, 1); });
 #endif
   }
+  if (!segment.last_of_all) {
+    write_segment(slice, args.segment_states +
+                             (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers);
+  }
 }
 
 // The gradient dS of the state at each chunk's state_start, without multiplicities, from the end:
 //   dS <- exp(G_last) dS + sum_i exp(G_i) phi(q_i) u_i^T,  u_i = r_i (dy_i, -<dy_i, y_i>)
 // over the chunk's queries, of all query heads that read the key/value head. What is kept for a
-// chunk is dS at the *next* one's state_start, which the chunk's keys need, and of each chunk the
-// product of S at its state_start with what is left there of that dS. Same grid.
+// chunk is dS at the *next* one's state_start, which the chunk's keys need. Segments begin at zero,
+// but for the last; join_gradients adds what follows them. Same grid.
 extern "C" __global__ __launch_bounds__(kStateThreads)
 void state_gradient_walk(const __grid_constant__ Arguments args) {
   WalkShared& shared = *reinterpret_cast<WalkShared*>(shared_memory);
-  const int64 batch = blockIdx.y / args.key_heads;
-  const int64 head = blockIdx.y % args.key_heads;
+  const int64 batch = blockIdx.z / args.key_heads;
+  const int64 head = blockIdx.z % args.key_heads;
   const int64 group = args.query_heads / args.key_heads;
   const Sequence sequence = sequence_of(args, batch);
-  const int64 sums_size = (int64)kFeatures * kHeadDim;
+  if (blockIdx.y >= segment_count(args, sequence)) return;
+  const Segment segment = segment_of(args, sequence, blockIdx.y);
+  const bool whole = !segment.first_of_all || args.initial_gradient != nullptr;
   StateSlice slice;
-  if (args.final_gradient != nullptr) {
-    read_state<true>(slice, args.final_gradient + blockIdx.y * sums_size,
-                     args.final_key_gradient + blockIdx.y * (int64)kFeatures);
+  if (segment.last_of_all && args.final_gradient != nullptr) {
+    read_state<true>(slice, args.final_gradient + blockIdx.z * (int64)kFeatures * kHeadDim,
+                     args.final_key_gradient + blockIdx.z * (int64)kFeatures);
   }
   WalkTokens tokens;
   tokens.x_stride = args.q_strides.token;
@@ -358,15 +360,13 @@ void state_gradient_walk(const __grid_constant__ Arguments args) {
 #if GATED
   const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
 #endif
-  for (int64 chunk = sequence.chunks - 1; chunk >= 0; chunk--) {
-    const int64 place = chunk_place(args, sequence, head, chunk);
-    write_snapshot(slice, args.state_gradients + place * kSnapshotBytes);
+  for (int64 chunk = segment.end - 1; chunk >= segment.first; chunk--) {
+    write_snapshot(
+        slice, args.state_gradients + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
+    if (chunk == segment.first && !whole) break;
 #if GATED
     decay_slice(slice, expf((float)chunk_log_decay(args, sequence, gate_sum, chunk)));
-    const float product = product_with(slice, shared, args.states + place * kSnapshotBytes);
-    if (threadIdx.x == 0) args.state_products[place * kStateBlocks + blockIdx.x] = product;
 #endif
-    if (chunk == 0 && args.initial_gradient == nullptr) break;
     const int64 first = chunk * args.chunk;
     const int64 end = min(first + args.chunk, sequence.tokens);
     for (int64 query_head = head * group; query_head < (head + 1) * group; query_head++) {
@@ -389,8 +389,8 @@ void state_gradient_walk(const __grid_constant__ Arguments args) {
       });
     }
   }
-  if (args.initial_gradient != nullptr) {
-    write_gradient(slice, args.initial_gradient + blockIdx.y * sums_size,
-                   args.initial_key_gradient + blockIdx.y * (int64)kFeatures);
+  if (whole) {
+    write_segment(slice, args.segment_gradients +
+                             (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers);
   }
 }

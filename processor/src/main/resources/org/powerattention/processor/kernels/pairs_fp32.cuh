@@ -55,10 +55,13 @@ __device__ __forceinline__ void multiply_add_8(
 // c [16 x 8] += a [16 x 16] b [16 x 8]. With g = lane / 4, t = lane % 4: c holds (g, 2t), (g, 2t+1),
 // (g+8, 2t), (g+8, 2t+1); a pairs (g, 2t), (g+8, 2t), (g, 2t+8), (g+8, 2t+8); b pairs (2t, g),
 // (2t+8, g). The summed index may be taken in any order, the same for a and b: element 2t is TF32's
-// index t, element 2t+1 its t+4.
+// index t, element 2t+1 its t+4. Each product is summed apart and then added: tensor cores cut off
+// what does not fit an accumulator, which would pull long sums towards zero.
 __device__ __forceinline__ void multiply_add(float (&c)[4], const Pair (&a)[4], Pair b0, Pair b1) {
-  multiply_add_8(c, a[0].low, a[1].low, a[0].high, a[1].high, b0.low, b0.high);
-  multiply_add_8(c, a[2].low, a[3].low, a[2].high, a[3].high, b1.low, b1.high);
+  float product[4] = {};
+  multiply_add_8(product, a[0].low, a[1].low, a[0].high, a[1].high, b0.low, b0.high);
+  multiply_add_8(product, a[2].low, a[3].low, a[2].high, a[3].high, b1.low, b1.high);
+  for (int i = 0; i < 4; i++) c[i] += product[i];
 }
 
 __device__ __forceinline__ element element_of(float value) { return value; }

@@ -7,7 +7,9 @@
 //   row_terms            1 / sum_j w_ij and <dy_i, y_i>, from what the forward pass kept
 #endif
 //   state_walk           the state S (and key sum z) at each chunk's start
+//   join_states          joins the segments of a sequence that state_walk walked in parallel
 //   state_gradient_walk  the gradient of the state at each chunk's start, from the end
+//   join_gradients       joins its segments, and multiplies gradients with states
 //   query_gradients      dq from the state at the chunk's start and from the chunk's keys
 //   key_gradients        dk and dv from the state's gradient and from the chunk's queries
 #if GATED
@@ -64,6 +66,7 @@
 #include "row_terms.cuh"
 #endif
 #include "gradient_states.cuh"
+#include "segment_joins.cuh"
 #include "query_gradients.cuh"
 #include "key_gradients.cuh"
 #if GATED

@@ -74,7 +74,7 @@ record ForwardPlan(
    * Segments cost a second walk over all but the last, so there are only as many as multiprocessors
    * would otherwise idle.
    */
-  private static long segmentsThatFill(long blocks, long chunks, int multiprocessors) {
+  static long segmentsThatFill(long blocks, long chunks, int multiprocessors) {
     long places = STATE_BLOCKS_PER_MULTIPROCESSOR * multiprocessors;
     return Math.max(1, Math.min(chunks, places / blocks));
   }
