@@ -57,7 +57,7 @@ struct ForwardArguments {
   const element* k;
   const element* v;
   const float* log_gate;
-  element* y;
+  element* y;                  // null where only saved_outputs is asked for
   double* gate_sum;            // workspace [key_heads, all_tokens]
   unsigned char* snapshots;    // workspace [key_heads, all_chunks, kSnapshotBytes]
   float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
@@ -962,30 +962,33 @@ __device__ __forceinline__ void attend_chunk(
   }
 }
 
-// y = sums / weights, or sums * output_scale.
+// y = sums / weights, or sums * output_scale, of rows [first, end) from query_start on.
 __device__ __forceinline__ void write_rows(
-    OutputRows& rows, element* y, int64 stride, int64 first, int64 end, double output_scale,
-    bool aligned) {
+    const ForwardArguments& args, const OutputRows& rows, const Sequence& sequence, int64 batch,
+    int64 query_head, int64 first, int64 end) {
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
   float factors[kRowBlocks][2];
   for (int r = 0; r < kRowBlocks; r++) {
     for (int c = 0; c < 2; c++) {
-      factors[r][c] = (float)output_scale;
+      factors[r][c] = (float)args.output_scale;
     }
   }
-  scale_rows(rows, factors);
+  element* y = head_rows(args.y, args.y_strides, sequence, batch, query_head);
+  const bool aligned = is_aligned(args.y, args.y_strides);
 #pragma unroll
   for (int r = 0; r < kRowBlocks; r++) {
 #pragma unroll
     for (int c = 0; c < 2; c++) {
       const int64 row = first + threadIdx.x / 32 * (kRowBlocks * 16) + r * 16 + c * 8 + g;
-      if (row >= end) continue;
+      if (row < args.query_start || row >= end) continue;
+      if (args.y == nullptr) continue;
 #pragma unroll
       for (int n = 0; n < kHeadDim / 8; n++) {
-        element* target = y + row * stride + n * 8 + 2 * t;
-        const float low = rows.sums[r][n][2 * c];
-        const float high = rows.sums[r][n][2 * c + 1];
+        element* target =
+            y + (row - args.query_start) * args.y_strides.token + n * 8 + 2 * t;
+        const float low = rows.sums[r][n][2 * c] * factors[r][c];
+        const float high = rows.sums[r][n][2 * c + 1] * factors[r][c];
         if (aligned) {
           *reinterpret_cast<uint32*>(target) = elements_of(low, high);
         } else {
@@ -1015,7 +1018,7 @@ __device__ __forceinline__ void output(const ForwardArguments& args) {
   range.first = state_start(args, sequence, chunk);
   range.row = chunk_first + tile % tiles * kOutputRows;
   range.end = min(min(range.row + kOutputRows, chunk_first + args.chunk), sequence.tokens);
-  if (range.row >= range.end) return;
+  if (range.row >= range.end || range.end <= args.query_start) return;
   range.k = head_rows(args.k, args.k_strides, sequence, batch, head);
   range.v = head_rows(args.v, args.v_strides, sequence, batch, head);
   range.k_stride = args.k_strides.token;
@@ -1026,8 +1029,11 @@ __device__ __forceinline__ void output(const ForwardArguments& args) {
   range.gate_sum = args.gate_sum + token_place(args, sequence, head);
   range.gate_row = range.gate_sum[range.row];
 
-  load_rows(shared.q, head_rows(args.q, args.q_strides, sequence, batch, query_head),
-            args.q_strides.token, range.row, range.end, kOutputRows, kOutputThreads,
+  // Rows before query_start have no query: what they find in its place is not written.
+  const int skipped = (int)max(args.query_start - range.row, (int64)0);
+  load_rows(shared.q + skipped, head_rows(args.q, args.q_strides, sequence, batch, query_head),
+            args.q_strides.token, range.row + skipped - args.query_start,
+            range.end - args.query_start, kOutputRows - skipped, kOutputThreads,
             is_aligned(args.q, args.q_strides));
   OutputRows rows{};
   if (kWithState && (chunk > 0 || args.initial_sums != nullptr)) {
@@ -1044,9 +1050,7 @@ __device__ __forceinline__ void output(const ForwardArguments& args) {
     scale_rows(rows, factors);
   }
   attend_chunk(args, rows, shared, range);
-  write_rows(rows, head_rows(args.y, args.y_strides, sequence, batch, query_head),
-             args.y_strides.token, range.row, range.end, args.output_scale,
-             is_aligned(args.y, args.y_strides));
+  write_rows(args, rows, sequence, batch, query_head, range.row, range.end);
 }
 
 // Chunked form: y_i = exp(G_i) phi(q_i) S + sum_j w_ij v_j over the chunk and the tokens before it

@@ -55,7 +55,7 @@ struct ForwardArguments {
   const element* k;
   const element* v;
   const float* log_gate;
-  element* y;
+  element* y;                  // null where only saved_outputs is asked for
   double* gate_sum;            // workspace [key_heads, all_tokens]
   unsigned char* snapshots;    // workspace [key_heads, all_chunks, kSnapshotBytes]
   float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
@@ -606,16 +606,19 @@ __device__ __forceinline__ void output(const ForwardArguments& args, bool with_s
   const int64 chunk_first = chunk * args.chunk;
   const int64 first_row = chunk_first + tile % tiles * kOutputRows;
   const int64 end = min(min(first_row + kOutputRows, chunk_first + args.chunk), sequence.tokens);
-  if (first_row >= end) return;
+  if (first_row >= end || end <= args.query_start) return;
   const element* k = head_rows(args.k, args.k_strides, sequence, batch, head);
   const element* v = head_rows(args.v, args.v_strides, sequence, batch, head);
 
   OutputRows rows{};
   rows.row = threadIdx.x / 16 * 4;
   rows.column = threadIdx.x % 16;
-  load_rows(&shared.q[0][0], kRowStride,
-            head_rows(args.q, args.q_strides, sequence, batch, query_head),
-            args.q_strides.token, first_row, end, kOutputRows, kOutputThreads);
+  // Rows before query_start have no query: what they find in its place is not written.
+  const int skipped = (int)max(args.query_start - first_row, (int64)0);
+  load_rows(&shared.q[skipped][0], kRowStride,
+            head_rows(args.q, args.q_strides, sequence, batch, query_head), args.q_strides.token,
+            first_row + skipped - args.query_start, end - args.query_start, kOutputRows - skipped,
+            kOutputThreads);
   const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
   if (with_state && (chunk > 0 || args.initial_sums != nullptr)) {
     read_from_state(
@@ -678,10 +681,19 @@ __device__ __forceinline__ void output(const ForwardArguments& args, bool with_s
 
   element* y = head_rows(args.y, args.y_strides, sequence, batch, query_head);
   for (int r = 0; r < 4; r++) {
-    if (first_row + rows.row + r >= end) continue;
+    const int64 row = first_row + rows.row + r;
+    if (row < args.query_start || row >= end) continue;
     const float factor = rows.weights[r] == 0.0f ? 0.0f : 1.0f / rows.weights[r];
+    if (args.saved_outputs != nullptr) {
+      const int64 place = (sequence.rows + row) * args.query_heads + query_head;
+      if (rows.column == 0) args.saved_weights[place] = rows.weights[r];
+      for (int c = 0; c < kColumns; c++) {
+        args.saved_outputs[place * kHeadDim + rows.column + c * 16] = rows.sums[r][c] * factor;
+      }
+    }
+    if (args.y == nullptr) continue;
     for (int c = 0; c < kColumns; c++) {
-      y[(first_row + rows.row + r) * args.y_strides.token + rows.column + c * 16] =
+      y[(row - args.query_start) * args.y_strides.token + rows.column + c * 16] =
           rows.sums[r][c] * factor;
     }
   }

@@ -56,7 +56,7 @@ struct ForwardArguments {
   const element* k;
   const element* v;
   const float* log_gate;
-  element* y;
+  element* y;                  // null where only saved_outputs is asked for
   double* gate_sum;            // workspace [key_heads, all_tokens]
   unsigned char* snapshots;    // workspace [key_heads, all_chunks, kSnapshotBytes]
   float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
@@ -685,6 +685,8 @@ __device__ __forceinline__ float power(float score) {
   return score * score;
 }
 
+__device__ __forceinline__ float sum_of(Pair pair) { return low_of(pair) + high_of(pair); }
+
 // Multiplies the rows of a lane.
 __device__ __forceinline__ void scale_rows(OutputRows& rows, const float (&factors)[kRowBlocks][2]) {
 #pragma unroll
@@ -837,7 +839,6 @@ __device__ __forceinline__ void attend_tile(
             const int i = warp_row + r * 16 + c / 2 * 8 + g;
             if (j > i + diagonal) weight = 0.0f;
           }
-          rows.weights[r][c / 2] += weight;
           scores[r][n][c] = weight;
         }
       }
@@ -853,6 +854,10 @@ __device__ __forceinline__ void attend_tile(
         weights[r][1] = pair_of(left[2], left[3]);
         weights[r][2] = pair_of(right[0], right[1]);
         weights[r][3] = pair_of(right[2], right[3]);
+        // Summed as they are rounded: then y is a mean of the values all the same.
+        for (int c = 0; c < 2; c++) {
+          rows.weights[r][c] += sum_of(weights[r][c]) + sum_of(weights[r][2 + c]);
+        }
       }
 #pragma unroll
       for (int m = 0; m < kHeadDim / 16; m++) {
@@ -894,33 +899,48 @@ __device__ __forceinline__ void attend_chunk(
   }
 }
 
-// y = sums / weights, or sums * output_scale.
+// y = sums / weights, or sums * output_scale, of rows [first, end) from query_start on.
 __device__ __forceinline__ void write_rows(
-    OutputRows& rows, element* y, int64 stride, int64 first, int64 end, double output_scale,
-    bool aligned) {
+    const ForwardArguments& args, const OutputRows& rows, const Sequence& sequence, int64 batch,
+    int64 query_head, int64 first, int64 end) {
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
   float factors[kRowBlocks][2];
+  float weights[kRowBlocks][2];
   for (int r = 0; r < kRowBlocks; r++) {
     for (int c = 0; c < 2; c++) {
       float weight = rows.weights[r][c];
       weight += __shfl_xor_sync(0xffffffff, weight, 1);
       weight += __shfl_xor_sync(0xffffffff, weight, 2);
+      weights[r][c] = weight;
       factors[r][c] = weight == 0.0f ? 0.0f : 1.0f / weight;
     }
   }
-  scale_rows(rows, factors);
+  element* y = head_rows(args.y, args.y_strides, sequence, batch, query_head);
+  const bool aligned = is_aligned(args.y, args.y_strides);
 #pragma unroll
   for (int r = 0; r < kRowBlocks; r++) {
 #pragma unroll
     for (int c = 0; c < 2; c++) {
       const int64 row = first + threadIdx.x / 32 * (kRowBlocks * 16) + r * 16 + c * 8 + g;
-      if (row >= end) continue;
+      if (row < args.query_start || row >= end) continue;
+      if (args.saved_outputs != nullptr) {
+        const int64 place = (sequence.rows + row) * args.query_heads + query_head;
+        if (t == 0) args.saved_weights[place] = weights[r][c];
+#pragma unroll
+        for (int n = 0; n < kHeadDim / 8; n++) {
+          reinterpret_cast<float2*>(args.saved_outputs + place * kHeadDim)[n * 4 + t] =
+              make_float2(rows.sums[r][n][2 * c] * factors[r][c],
+                          rows.sums[r][n][2 * c + 1] * factors[r][c]);
+        }
+      }
+      if (args.y == nullptr) continue;
 #pragma unroll
       for (int n = 0; n < kHeadDim / 8; n++) {
-        element* target = y + row * stride + n * 8 + 2 * t;
-        const float low = rows.sums[r][n][2 * c];
-        const float high = rows.sums[r][n][2 * c + 1];
+        element* target =
+            y + (row - args.query_start) * args.y_strides.token + n * 8 + 2 * t;
+        const float low = rows.sums[r][n][2 * c] * factors[r][c];
+        const float high = rows.sums[r][n][2 * c + 1] * factors[r][c];
         if (aligned) {
           *reinterpret_cast<uint32*>(target) = elements_of(low, high);
         } else {
@@ -950,7 +970,7 @@ __device__ __forceinline__ void output(const ForwardArguments& args) {
   range.first = state_start(args, sequence, chunk);
   range.row = chunk_first + tile % tiles * kOutputRows;
   range.end = min(min(range.row + kOutputRows, chunk_first + args.chunk), sequence.tokens);
-  if (range.row >= range.end) return;
+  if (range.row >= range.end || range.end <= args.query_start) return;
   range.k = head_rows(args.k, args.k_strides, sequence, batch, head);
   range.v = head_rows(args.v, args.v_strides, sequence, batch, head);
   range.k_stride = args.k_strides.token;
@@ -958,8 +978,11 @@ __device__ __forceinline__ void output(const ForwardArguments& args) {
   range.k_aligned = is_aligned(args.k, args.k_strides);
   range.v_aligned = is_aligned(args.v, args.v_strides);
 
-  load_rows(shared.q, head_rows(args.q, args.q_strides, sequence, batch, query_head),
-            args.q_strides.token, range.row, range.end, kOutputRows, kOutputThreads,
+  // Rows before query_start have no query: what they find in its place is not written.
+  const int skipped = (int)max(args.query_start - range.row, (int64)0);
+  load_rows(shared.q + skipped, head_rows(args.q, args.q_strides, sequence, batch, query_head),
+            args.q_strides.token, range.row + skipped - args.query_start,
+            range.end - args.query_start, kOutputRows - skipped, kOutputThreads,
             is_aligned(args.q, args.q_strides));
   OutputRows rows{};
   if (kWithState && (chunk > 0 || args.initial_sums != nullptr)) {
@@ -967,9 +990,7 @@ __device__ __forceinline__ void output(const ForwardArguments& args) {
                     args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
   }
   attend_chunk(args, rows, shared, range);
-  write_rows(rows, head_rows(args.y, args.y_strides, sequence, batch, query_head),
-             args.y_strides.token, range.row, range.end, args.output_scale,
-             is_aligned(args.y, args.y_strides));
+  write_rows(args, rows, sequence, batch, query_head, range.row, range.end);
 }
 
 // Chunked form: y_i = exp(G_i) phi(q_i) S + sum_j w_ij v_j over the chunk and the tokens before it

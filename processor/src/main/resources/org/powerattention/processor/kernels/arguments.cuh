@@ -31,7 +31,7 @@ struct ForwardArguments {
   const element* k;
   const element* v;
   const float* log_gate;
-  element* y;
+  element* y;                  // null where only saved_outputs is asked for
   double* gate_sum;            // workspace [key_heads, all_tokens]
   unsigned char* snapshots;    // workspace [key_heads, all_chunks, kSnapshotBytes]
   float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
