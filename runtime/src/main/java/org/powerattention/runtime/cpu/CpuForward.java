@@ -6,7 +6,6 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.spi.ForwardProblem;
-import org.powerattention.runtime.spi.LoadedProgram;
 
 /**
  * The forward pass of one spec on the CPU. Arithmetic is fp32, cumulative gates are fp64; a result
@@ -16,7 +15,7 @@ import org.powerattention.runtime.spi.LoadedProgram;
  * The rest of them are walked together, chunk by chunk, each step split among all threads: first
  * the chunk's output by query rows, then its update of the state by features.
  */
-final class CpuForward implements LoadedProgram {
+final class CpuForward {
   /** FLOPs below which waking other threads costs more than it saves: some 50 microseconds. */
   private static final double LEAST_PARALLEL_FLOPS = 2e6;
 
@@ -28,22 +27,14 @@ final class CpuForward implements LoadedProgram {
   private final KernelSpec spec;
   private final FeatureRows features;
   private final ConcurrentLinkedQueue<Workspace> workspaces = new ConcurrentLinkedQueue<>();
-  private volatile boolean closed;
 
-  CpuForward(KernelSpec spec) {
+  CpuForward(KernelSpec spec, FeatureRows features) {
     this.spec = spec;
-    this.features = new FeatureRows(spec);
+    this.features = features;
   }
 
-  @Override
-  public void forward(ForwardProblem problem) {
-    if (closed) {
-      throw new IllegalStateException("this operator is closed");
-    }
-    if (!problem.spec().equals(spec)) {
-      throw new IllegalArgumentException(
-          "a call for " + problem.spec() + " on a program for " + spec);
-    }
+  /** Carries out a call. */
+  void run(ForwardProblem problem) {
     ForwardCall call = new ForwardCall(problem, features);
     int heads = problem.batch() * problem.keyHeads();
     int threads = flops(call) < LEAST_PARALLEL_FLOPS ? 1 : Parallel.available();
@@ -125,9 +116,8 @@ final class CpuForward implements LoadedProgram {
     workspaces.add(walker.work());
   }
 
-  @Override
-  public void close() {
-    closed = true;
+  /** Gives up the scratch arrays. */
+  void release() {
     workspaces.clear();
   }
 }

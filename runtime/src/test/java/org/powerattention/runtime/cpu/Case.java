@@ -124,10 +124,10 @@ final class Case {
 
   /** Runs the CPU backend on a y filled with NaN. */
   Result run(boolean chunked, boolean finalState) {
-    return run(chunked, finalState, new CpuForward(spec));
+    return run(chunked, finalState, new CpuProgram(spec));
   }
 
-  Result run(boolean chunked, boolean finalState, CpuForward program) {
+  Result run(boolean chunked, boolean finalState, CpuProgram program) {
     int d = spec.headDim();
     int states = batch * keyHeads * spec.featureDim();
     View qView = new View(spec.dtype(), queryHeads, d, q);
