@@ -17,7 +17,7 @@ import org.powerattention.runtime.spi.ForwardProblem;
  */
 final class CpuForward {
   /** FLOPs below which waking other threads costs more than it saves: some 50 microseconds. */
-  private static final double LEAST_PARALLEL_FLOPS = 2e6;
+  static final double LEAST_PARALLEL_FLOPS = 2e6;
 
   /**
    * Parts of a state update per thread; several, so that a slow thread holds up the others less.
@@ -35,7 +35,15 @@ final class CpuForward {
 
   /** Carries out a call. */
   void run(ForwardProblem problem) {
-    ForwardCall call = new ForwardCall(problem, features);
+    run(problem, null);
+  }
+
+  /**
+   * Carries out a call that continues a window, if there is one; the final state leaves out the
+   * latest tokens, half as many as the window has slots.
+   */
+  void run(ForwardProblem problem, @Nullable WindowRing window) {
+    ForwardCall call = new ForwardCall(problem, features, window);
     int heads = problem.batch() * problem.keyHeads();
     int threads = flops(call) < LEAST_PARALLEL_FLOPS ? 1 : Parallel.available();
     int alone = heads - heads % threads;

@@ -12,6 +12,9 @@ import org.powerattention.runtime.spi.ForwardProblem;
  * as keys. Reading a state cancels large terms, which leaves an error of about {@code 1e-7 (|q|
  * |k|)^p}; after a strong gate, when a few recent tokens with small weights are all that counts,
  * that would not be small beside their sum. It is once the gates of the overlap have damped it.
+ *
+ * <p>A call that continues a window starts with its tokens as the overlap, and its final state is
+ * that before the latest {@code lead} tokens, which become the new window.
  */
 final class HeadWalk {
   /** Tokens by which the state lags behind: the least chunk. */
@@ -45,7 +48,7 @@ final class HeadWalk {
             && problem.finalState() == null
             && call.chunk == problem.tokens();
     this.state = stateless ? null : new StateSums(call.features, call.headDim);
-    this.gates = new Gates(problem.logG(), call.chunk + OVERLAP);
+    this.gates = new Gates(problem.logG(), call.chunk + OVERLAP, call.window, problem.keyHeads());
   }
 
   /**
@@ -63,11 +66,11 @@ final class HeadWalk {
 
   /** Goes to the chunk that starts at a token. */
   void enter(int token) {
-    start = Math.min(token, OVERLAP);
+    start = Math.min(token + call.lead, OVERLAP);
     base = token - start;
     end = Math.min(base + start + call.chunk, call.problem.tokens()) - base;
     boolean isLast = base + end == call.problem.tokens();
-    taken = isLast ? (call.problem.finalState() == null ? 0 : end) : end - OVERLAP;
+    taken = isLast ? (call.problem.finalState() == null ? 0 : end - call.lead) : end - OVERLAP;
     gates.load(batch, head, base, end);
   }
 
