@@ -167,7 +167,7 @@ final class CpuServing {
   private int threads(long heads) {
     double window = 2.0 * ServingWorkspace.TOKENS * spec.headDim();
     double flops = 2.0 * (1.0 * features.rows * features.lanes + 2 * window) * heads;
-    return flops < CpuForward.LEAST_PARALLEL_FLOPS ? 1 : Parallel.available();
+    return flops < Span.LEAST_PARALLEL_FLOPS ? 1 : Parallel.available();
   }
 
   private ServingWorkspace borrow() {

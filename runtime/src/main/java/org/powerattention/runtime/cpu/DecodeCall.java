@@ -51,7 +51,7 @@ final class DecodeCall implements Crew.Task {
     this.headDim = spec.headDim();
     this.queries = new ElementReader(problem.q(), headDim);
     this.tokens = new NewTokens(problem.k(), problem.v(), problem.logG(), keyHeads, headDim);
-    this.outputs = new ElementWriter(problem.y(), headDim);
+    this.outputs = new ElementWriter(problem.y(), "y", headDim);
     this.sums = new StoredSums(features, problem.state());
     this.parts = sums.parts;
     this.window =
@@ -110,7 +110,10 @@ final class DecodeCall implements Crew.Task {
     for (int g = 0; g < group; g++) {
       float[] query = work.queries[g];
       queries.read(head / keyHeads, 0, head % keyHeads * group + g, query, work.halves);
-      ForwardCall.scaleQuery(query, headDim, spec.normalized(), scale);
+      double factor = spec.normalized() ? Inputs.balance(query, headDim) : scale;
+      for (int c = 0; c < headDim; c++) {
+        query[c] = (float) (query[c] * factor);
+      }
       query[headDim] = 1;
     }
   }

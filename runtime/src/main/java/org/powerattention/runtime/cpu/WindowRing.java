@@ -33,8 +33,8 @@ final class WindowRing {
     TensorView valueView = rings(view.values(), dtype, headDim);
     this.keys = new ElementReader(keyView, headDim);
     this.values = new ElementReader(valueView, headDim);
-    this.newKeys = new ElementWriter(keyView, headDim);
-    this.newValues = new ElementWriter(valueView, headDim);
+    this.newKeys = new ElementWriter(keyView, "the state", headDim);
+    this.newValues = new ElementWriter(valueView, "the state", headDim);
     ByteBuffer gates = view.logGates() == null ? null : CpuMemory.bufferOf(view.logGates());
     this.logGates = gates == null ? null : gates.asFloatBuffer();
     this.spans = CpuMemory.bufferOf(view.spans()).asIntBuffer();
@@ -61,14 +61,26 @@ final class WindowRing {
     values.read(0, slot, head, value, scratch);
   }
 
-  /** Reads the {@code back}-th latest token, 1 being the latest; zeros if there are not as many. */
-  void readLatest(int head, int back, float[] key, float[] value, short[] scratch) {
+  /**
+   * Reads the key of the {@code back}-th latest token, 1 being the latest; zeros if there are not
+   * as many.
+   */
+  void readLatestKey(int head, int back, float[] target, short[] scratch) {
+    readLatest(keys, head, back, target, scratch);
+  }
+
+  /** Reads the value of that token. */
+  void readLatestValue(int head, int back, float[] target, short[] scratch) {
+    readLatest(values, head, back, target, scratch);
+  }
+
+  private void readLatest(
+      ElementReader reader, int head, int back, float[] target, short[] scratch) {
     int token = length(head) - back;
     if (token >= 0) {
-      read(head, token, key, value, scratch);
+      reader.read(0, slot(head, token), head, target, scratch);
     } else {
-      Arrays.fill(key, 0, headDim, 0);
-      Arrays.fill(value, 0, headDim, 0);
+      Arrays.fill(target, 0, headDim, 0);
     }
   }
 

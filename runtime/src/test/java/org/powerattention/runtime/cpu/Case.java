@@ -208,16 +208,22 @@ final class Case {
       this.memory =
           new CpuBackend().allocate((long) (padding + batch * batchStride) * dtype.bytes());
       this.view = new TensorView(memory, padding, dtype, batchStride, tokenStride, headStride);
+      fill(values);
+    }
+
+    /** Fills it with numbers, or else with NaN. */
+    void fill(float @Nullable [] values) {
       each(
           (at, i) -> {
             float value = values == null ? Float.NaN : values[i];
-            ByteBuffer element = ByteBuffer.allocate(dtype.bytes()).order(ByteOrder.nativeOrder());
-            switch (dtype) {
+            ByteBuffer element =
+                ByteBuffer.allocate(view.dtype().bytes()).order(ByteOrder.nativeOrder());
+            switch (view.dtype()) {
               case FP32 -> element.putFloat(0, value);
               case BF16 -> element.putShort(0, HalfFloats.toBf16(value));
               default -> element.putShort(0, HalfFloats.toFp16(value));
             }
-            memory.write((long) at * dtype.bytes(), element);
+            memory.write((long) at * view.dtype().bytes(), element);
           });
     }
 

@@ -88,10 +88,10 @@ final class Served {
     final int sequence;
     final int batch;
     final StateView state;
-    final TensorView q;
-    final TensorView k;
-    final TensorView v;
-    final @Nullable TensorView logG;
+    final Case.View q;
+    final Case.View k;
+    final Case.View v;
+    final Case.@Nullable View logG;
     final Case.View output;
 
     /** A sequence of -1 stands for all. */
@@ -102,18 +102,31 @@ final class Served {
       part = new Case(spec, batch, tokens, inputs.queryHeads, inputs.keyHeads, -1, 0);
       part.padding = inputs.padding;
       int d = spec.headDim();
+      q = part.new View(spec.dtype(), inputs.queryHeads, d, null);
+      k = part.new View(spec.dtype(), inputs.keyHeads, d, null);
+      v = part.new View(spec.dtype(), inputs.keyHeads, d, null);
+      logG = spec.gated() ? part.new View(DType.FP32, inputs.keyHeads, 1, null) : null;
+      output = part.new View(spec.dtype(), inputs.queryHeads, d, null);
+      read();
+    }
+
+    /** Takes the tokens from the case that come next. */
+    void read() {
+      int d = spec.headDim();
       move(inputs.q, part.q, inputs.queryHeads * d, true);
       move(inputs.k, part.k, inputs.keyHeads * d, true);
       move(inputs.v, part.v, inputs.keyHeads * d, true);
-      if (inputs.logG != null && part.logG != null) {
+      q.fill(part.q);
+      k.fill(part.k);
+      v.fill(part.v);
+      if (inputs.logG != null && part.logG != null && logG != null) {
         move(inputs.logG, part.logG, inputs.keyHeads, true);
+        logG.fill(part.logG);
       }
-      q = part.new View(spec.dtype(), inputs.queryHeads, d, part.q).view;
-      k = part.new View(spec.dtype(), inputs.keyHeads, d, part.k).view;
-      v = part.new View(spec.dtype(), inputs.keyHeads, d, part.v).view;
-      logG =
-          part.logG == null ? null : part.new View(DType.FP32, inputs.keyHeads, 1, part.logG).view;
-      output = part.new View(spec.dtype(), inputs.queryHeads, d, null);
+    }
+
+    @Nullable TensorView gates() {
+      return logG == null ? null : logG.view;
     }
 
     /** Copies tokens between the case and the piece. */
@@ -156,10 +169,10 @@ final class Served {
             inputs.keyHeads,
             inputs.scale,
             chunked,
-            piece.q,
-            piece.k,
-            piece.v,
-            piece.logG,
+            piece.q.view,
+            piece.k.view,
+            piece.v.view,
+            piece.gates(),
             piece.output.view,
             piece.state,
             0));
@@ -179,9 +192,23 @@ final class Served {
     }
   }
 
-  /** Prepares a call that decodes the next token of all sequences, again whenever launched. */
-  CapturedCall capture() {
-    return program.captureDecode(problem(new Piece(1, -1)));
+  /** A captured call that decodes the next token of all sequences whenever it is launched. */
+  final class Captured implements AutoCloseable {
+    private final Piece piece = new Piece(1, -1);
+    final CapturedCall call = program.captureDecode(problem(piece));
+
+    void decode(int tokens) {
+      for (int i = 0; i < tokens; i++) {
+        piece.read();
+        call.launch(0);
+        piece.finish();
+      }
+    }
+
+    @Override
+    public void close() {
+      call.close();
+    }
   }
 
   private DecodeProblem problem(Piece piece) {
@@ -191,10 +218,10 @@ final class Served {
         inputs.queryHeads,
         inputs.keyHeads,
         inputs.scale,
-        piece.q,
-        piece.k,
-        piece.v,
-        piece.logG,
+        piece.q.view,
+        piece.k.view,
+        piece.v.view,
+        piece.gates(),
         piece.output.view,
         piece.state,
         allocate(program.decodeWorkspaceBytes(piece.batch, inputs.queryHeads, inputs.keyHeads)),
@@ -219,10 +246,10 @@ final class Served {
             inputs.keyHeads,
             inputs.scale,
             chunked,
-            piece.q,
-            piece.k,
-            piece.v,
-            piece.logG,
+            piece.q.view,
+            piece.k.view,
+            piece.v.view,
+            piece.gates(),
             piece.output.view,
             sums,
             sums,
