@@ -14,16 +14,16 @@ final class ChunkAttention {
   /** Tiles of keys after which sums are added to the total, which keeps rounding errors small. */
   private static final int TILES_PER_PART = 64;
 
-  private final ForwardCall call;
+  private final Inputs inputs;
   private final Workspace work;
   private final int degree;
   private final int columns;
 
-  ChunkAttention(ForwardCall call, Workspace work) {
-    this.call = call;
+  ChunkAttention(Inputs inputs, Workspace work) {
+    this.inputs = inputs;
     this.work = work;
-    this.degree = call.problem.spec().degree();
-    this.columns = call.features.columns;
+    this.degree = inputs.spec.degree();
+    this.columns = inputs.features.columns;
   }
 
   /**
@@ -32,27 +32,27 @@ final class ChunkAttention {
    *
    * @param first a multiple of {@link Workspace#KEYS}
    */
-  void compute(HeadWalk head, int first, int count) {
+  void compute(ChunkWindow window, int first, int count) {
     for (int c = 0; c < columns; c++) {
       Arrays.fill(work.part[c], 0, count, 0);
       Arrays.fill(work.total[c], 0, count, 0);
     }
     if (first > 0) {
-      earlierKeys(head, first, count);
+      earlierKeys(window, first, count);
     }
     for (int key = first; key < first + count; key += Workspace.KEYS) {
-      ownKeys(head, first, count, key);
+      ownKeys(window, first, count, key);
     }
     drain(count);
   }
 
-  private void earlierKeys(HeadWalk head, int first, int count) {
-    Gates gates = head.gates;
+  private void earlierKeys(ChunkWindow window, int first, int count) {
+    Gates gates = window.gates;
     int last = first - 1;
     int start = gates.firstLive(last) / Workspace.KEYS * Workspace.KEYS;
     int tiles = 0;
     for (int key = start; key < first; key += Workspace.KEYS) {
-      head.readTokens(key, Workspace.KEYS, work);
+      window.readTokens(key, Workspace.KEYS, work);
       scores(Workspace.KEYS, 0, count);
       if (gates.present()) {
         scaleValues(gates, last, key, Workspace.KEYS);
@@ -72,12 +72,12 @@ final class ChunkAttention {
   }
 
   /** One tile of keys of the block itself: a triangle, and all rows beyond the tile. */
-  private void ownKeys(HeadWalk head, int first, int count, int key) {
-    Gates gates = head.gates;
+  private void ownKeys(ChunkWindow window, int first, int count, int key) {
+    Gates gates = window.gates;
     int keys = Math.min(Workspace.KEYS, first + count - key);
     int from = key - first;
     int beyond = from + keys;
-    head.readTokens(key, keys, work);
+    window.readTokens(key, keys, work);
     scores(keys, from, count);
     triangle(gates, first, key, keys);
     if (beyond < count) {
@@ -99,7 +99,7 @@ final class ChunkAttention {
     for (int j = 0; j < keys; j++) {
       Arrays.fill(work.weights[j], from, to, 0);
     }
-    for (int c = 0; c < call.headDim; c += 4) {
+    for (int c = 0; c < inputs.headDim; c += 4) {
       for (int j = 0; j < keys; j++) {
         float[] k = work.keys[j];
         Vectors.add4(

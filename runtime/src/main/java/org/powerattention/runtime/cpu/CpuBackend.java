@@ -64,7 +64,7 @@ public final class CpuBackend implements Backend {
 
   @Override
   public LoadedProgram load(KernelProgram program) {
-    return new CpuForward(program.spec());
+    return new CpuProgram(program.spec());
   }
 
   @Override

@@ -16,15 +16,17 @@ final class ElementWriter {
 
   /**
    * @param view the tensor
+   * @param name what it is, for messages
    * @param length d
    * @throws IllegalArgumentException if its memory is read-only
    */
-  ElementWriter(TensorView view, int length) {
+  ElementWriter(TensorView view, String name, int length) {
     this.view = view;
     this.length = length;
     ByteBuffer buffer = CpuMemory.bufferOf(view.memory());
     if (buffer.isReadOnly()) {
-      throw new IllegalArgumentException("y lies in a read-only buffer; give it a writable one");
+      throw new IllegalArgumentException(
+          name + " lies in a read-only buffer; give it a writable one");
     }
     this.floats = buffer.asFloatBuffer();
     this.halves = buffer.asShortBuffer();

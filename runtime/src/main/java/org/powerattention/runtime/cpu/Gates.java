@@ -12,24 +12,30 @@ final class Gates {
   /**
    * {@code exp} of anything less is zero in fp32; terms with such a weight are left out of sums.
    */
-  private static final double NEGLIGIBLE = -105;
+  static final double NEGLIGIBLE = -105;
 
   /**
    * A log gate of minus infinity closes a gate; so does this, and differences of it are numbers.
    */
-  private static final double CLOSED = -1e4;
+  static final double CLOSED = -1e4;
 
   private final @Nullable TensorView view;
   private final @Nullable FloatBuffer floats;
+  private final @Nullable WindowRing window;
+  private final int heads;
   private final double[] cumulative;
 
   /**
    * @param view log gates {@code [b, t, h]}, or null for gates that are all 1
    * @param capacity greatest length of a run
+   * @param window tokens before token 0, or null
+   * @param heads number of heads
    */
-  Gates(@Nullable TensorView view, int capacity) {
+  Gates(@Nullable TensorView view, int capacity, @Nullable WindowRing window, int heads) {
     this.view = view;
     this.floats = view == null ? null : CpuMemory.bufferOf(view.memory()).asFloatBuffer();
+    this.window = window;
+    this.heads = heads;
     this.cumulative = new double[view == null ? 0 : capacity];
   }
 
@@ -40,7 +46,11 @@ final class Gates {
     }
     double sum = 0;
     for (int i = 0; i < length; i++) {
-      sum += Math.max(floats.get(ElementReader.index(view, batch, start + i, head)), CLOSED);
+      int token = start + i;
+      sum +=
+          window != null && token < 0
+              ? window.latestLogGate(batch * heads + head, -token)
+              : Math.max(floats.get(ElementReader.index(view, batch, token, head)), CLOSED);
       cumulative[i] = sum;
     }
   }

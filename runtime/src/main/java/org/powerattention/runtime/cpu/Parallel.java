@@ -61,7 +61,17 @@ final class Parallel<W> {
     } else {
       ForkJoinTask.invokeAll(workers);
     }
-    run.rethrow();
+    rethrow(run.failure.get());
+  }
+
+  /** Throws what a task has thrown, if it has. */
+  static void rethrow(@Nullable Throwable thrown) {
+    if (thrown instanceof Error error) {
+      throw error;
+    }
+    if (thrown != null) {
+      throw (RuntimeException) thrown;
+    }
   }
 
   /** A fork-join task without a result. */
@@ -112,16 +122,6 @@ final class Parallel<W> {
       } catch (RuntimeException | Error e) {
         next.set(count);
         failure.compareAndSet(null, e);
-      }
-    }
-
-    void rethrow() {
-      Throwable thrown = failure.get();
-      if (thrown instanceof Error error) {
-        throw error;
-      }
-      if (thrown != null) {
-        throw (RuntimeException) thrown;
       }
     }
   }

@@ -72,6 +72,41 @@ final class StateSums {
     zero = false;
   }
 
+  /**
+   * Moves a range of entries, which holds the tokens before a window, forward by the window's first
+   * {@code taken} tokens.
+   */
+  void advance(ChunkWindow window, int taken, int fromEntry, int toEntry, Workspace work) {
+    Gates gates = window.gates;
+    int last = taken - 1;
+    if (!zero && gates.present()) {
+      decay(gates.sinceStart(last), fromEntry, toEntry);
+    }
+    for (int j = gates.firstLive(last); j < taken; j += Workspace.TOKENS) {
+      int count = Math.min(Workspace.TOKENS, taken - j);
+      window.readTokens(j, count, work);
+      for (int i = 0; i < count; i++) {
+        Vectors.scale(work.values[i], gates.between(last, j + i), features.columns);
+      }
+      add(work, count, fromEntry, toEntry);
+    }
+  }
+
+  /**
+   * Adds what the state says of the queries of the workspace, at positions from {@code first} on,
+   * to the workspace's totals.
+   */
+  void addTo(Workspace work, Gates gates, int first, int count) {
+    int live = gates.liveFromStart(first, first + count);
+    read(work, live);
+    for (int i = 0; i < live; i++) {
+      float factor = gates.sinceStart(first + i);
+      for (int c = 0; c < features.columns; c++) {
+        work.total[c][i] += factor * work.fromState[i][c];
+      }
+    }
+  }
+
   /** {@code S <- factor S} for a range of entries. */
   void decay(float factor, int fromEntry, int toEntry) {
     for (int entry = fromEntry; entry < toEntry; entry++) {

@@ -14,7 +14,10 @@ final class Workspace {
   /** Scaled queries of the row block, each followed by a one: {@code [row][d + 1]}. */
   final float[][] queries;
 
-  /** The same, transposed: {@code [d][row]}. */
+  /** What each query was scaled by. */
+  final double[] queryScale;
+
+  /** The same queries, transposed: {@code [d][row]}. */
   final float[][] queriesByFeature;
 
   /** Weights of a tile of keys: {@code [key][row]}. */
@@ -52,6 +55,7 @@ final class Workspace {
 
   Workspace(int headDim, FeatureRows features) {
     queries = new float[ROWS][headDim + 1];
+    queryScale = new double[ROWS];
     queriesByFeature = new float[headDim][ROWS];
     weights = new float[KEYS][ROWS];
     part = new float[features.columns][ROWS];

@@ -124,10 +124,10 @@ final class Case {
 
   /** Runs the CPU backend on a y filled with NaN. */
   Result run(boolean chunked, boolean finalState) {
-    return run(chunked, finalState, new CpuForward(spec));
+    return run(chunked, finalState, new CpuProgram(spec));
   }
 
-  Result run(boolean chunked, boolean finalState, CpuForward program) {
+  Result run(boolean chunked, boolean finalState, CpuProgram program) {
     int d = spec.headDim();
     int states = batch * keyHeads * spec.featureDim();
     View qView = new View(spec.dtype(), queryHeads, d, q);
@@ -176,7 +176,7 @@ final class Case {
     return spec.normalized() && values != null ? floats(values) : null;
   }
 
-  private static Memory floats(float[] values) {
+  static Memory floats(float[] values) {
     ByteBuffer bytes = ByteBuffer.allocate(values.length * 4).order(ByteOrder.nativeOrder());
     bytes.asFloatBuffer().put(values);
     Memory memory = new CpuBackend().allocate(bytes.capacity());
@@ -184,7 +184,7 @@ final class Case {
     return memory;
   }
 
-  private static float[] floats(Memory memory) {
+  static float[] floats(Memory memory) {
     ByteBuffer bytes = ByteBuffer.allocate((int) memory.bytes()).order(ByteOrder.nativeOrder());
     memory.read(0, bytes);
     float[] values = new float[bytes.capacity() / 4];
@@ -193,7 +193,7 @@ final class Case {
   }
 
   /** A tensor of this case in memory, with the case's padding between its vectors. */
-  private final class View {
+  final class View {
     private final int heads;
     private final int length;
     private final Memory memory;
@@ -208,16 +208,22 @@ final class Case {
       this.memory =
           new CpuBackend().allocate((long) (padding + batch * batchStride) * dtype.bytes());
       this.view = new TensorView(memory, padding, dtype, batchStride, tokenStride, headStride);
+      fill(values);
+    }
+
+    /** Fills it with numbers, or else with NaN. */
+    void fill(float @Nullable [] values) {
       each(
           (at, i) -> {
             float value = values == null ? Float.NaN : values[i];
-            ByteBuffer element = ByteBuffer.allocate(dtype.bytes()).order(ByteOrder.nativeOrder());
-            switch (dtype) {
+            ByteBuffer element =
+                ByteBuffer.allocate(view.dtype().bytes()).order(ByteOrder.nativeOrder());
+            switch (view.dtype()) {
               case FP32 -> element.putFloat(0, value);
               case BF16 -> element.putShort(0, HalfFloats.toBf16(value));
               default -> element.putShort(0, HalfFloats.toFp16(value));
             }
-            memory.write((long) at * dtype.bytes(), element);
+            memory.write((long) at * view.dtype().bytes(), element);
           });
     }
 

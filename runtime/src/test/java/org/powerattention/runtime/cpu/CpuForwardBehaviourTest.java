@@ -119,7 +119,7 @@ class CpuForwardBehaviourTest {
 
   @Test
   void refusesUseAfterClose() {
-    CpuForward program = new CpuForward(SPEC);
+    CpuProgram program = new CpuProgram(SPEC);
     program.close();
     Case inputs = new Case(SPEC, 1, 1, 1, 1, -0.01, 7);
     assertThrows(IllegalStateException.class, () -> inputs.run(false, false, program));
@@ -127,7 +127,7 @@ class CpuForwardBehaviourTest {
 
   @Test
   void refusesACallForAnotherSpec() {
-    CpuForward program = new CpuForward(new KernelSpec(2, 16, 64, DType.FP32, true, true));
+    CpuProgram program = new CpuProgram(new KernelSpec(2, 16, 64, DType.FP32, true, true));
     Case inputs = new Case(SPEC, 1, 1, 1, 1, -0.01, 7);
     assertThrows(IllegalArgumentException.class, () -> inputs.run(false, false, program));
   }
