@@ -1,6 +1,7 @@
 package org.powerattention.runtime.cpu;
 
 import org.powerattention.annotations.KernelSpec;
+import org.powerattention.runtime.spi.BackwardProblem;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.LoadedProgram;
 
@@ -8,17 +9,26 @@ import org.powerattention.runtime.spi.LoadedProgram;
 final class CpuProgram implements LoadedProgram {
   private final KernelSpec spec;
   private final CpuForward forward;
+  private final CpuBackward backward;
   private volatile boolean closed;
 
   CpuProgram(KernelSpec spec) {
     this.spec = spec;
-    this.forward = new CpuForward(spec, new FeatureRows(spec));
+    FeatureRows features = new FeatureRows(spec);
+    this.forward = new CpuForward(spec, features);
+    this.backward = new CpuBackward(spec, features);
   }
 
   @Override
   public void forward(ForwardProblem problem) {
     check(problem.spec());
     forward.run(problem);
+  }
+
+  @Override
+  public void backward(BackwardProblem problem) {
+    check(problem.spec());
+    backward.run(problem);
   }
 
   private void check(KernelSpec called) {
@@ -34,5 +44,6 @@ final class CpuProgram implements LoadedProgram {
   public void close() {
     closed = true;
     forward.release();
+    backward.release();
   }
 }

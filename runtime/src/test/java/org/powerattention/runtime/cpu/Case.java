@@ -176,7 +176,7 @@ final class Case {
     return spec.normalized() && values != null ? floats(values) : null;
   }
 
-  private static Memory floats(float[] values) {
+  static Memory floats(float[] values) {
     ByteBuffer bytes = ByteBuffer.allocate(values.length * 4).order(ByteOrder.nativeOrder());
     bytes.asFloatBuffer().put(values);
     Memory memory = new CpuBackend().allocate(bytes.capacity());
@@ -184,7 +184,7 @@ final class Case {
     return memory;
   }
 
-  private static float[] floats(Memory memory) {
+  static float[] floats(Memory memory) {
     ByteBuffer bytes = ByteBuffer.allocate((int) memory.bytes()).order(ByteOrder.nativeOrder());
     memory.read(0, bytes);
     float[] values = new float[bytes.capacity() / 4];
@@ -193,7 +193,7 @@ final class Case {
   }
 
   /** A tensor of this case in memory, with the case's padding between its vectors. */
-  private final class View {
+  final class View {
     private final int heads;
     private final int length;
     private final Memory memory;
