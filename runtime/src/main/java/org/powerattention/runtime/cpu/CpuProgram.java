@@ -3,6 +3,7 @@ package org.powerattention.runtime.cpu;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.spi.CapturedCall;
 import org.powerattention.runtime.spi.DecodeProblem;
+import org.powerattention.runtime.spi.BackwardProblem;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.LoadedProgram;
 import org.powerattention.runtime.spi.PrefillProblem;
@@ -13,11 +14,14 @@ final class CpuProgram implements LoadedProgram {
   private final KernelSpec spec;
   private final CpuForward forward;
   private final CpuServing serving;
+  private final CpuBackward backward;
   private volatile boolean closed;
 
   CpuProgram(KernelSpec spec) {
     this.spec = spec;
-    this.forward = new CpuForward(spec, new FeatureRows(spec));
+    FeatureRows features = new FeatureRows(spec);
+    this.forward = new CpuForward(spec, features);
+    this.backward = new CpuBackward(spec, features);
     this.serving = new CpuServing(spec, forward);
   }
 
@@ -57,6 +61,12 @@ final class CpuProgram implements LoadedProgram {
     return serving.capture(problem);
   }
 
+  @Override
+  public void backward(BackwardProblem problem) {
+    check(problem.spec());
+    backward.run(problem);
+  }
+
   private void check(KernelSpec called) {
     if (closed) {
       throw new IllegalStateException("this operator is closed");
@@ -70,6 +80,8 @@ final class CpuProgram implements LoadedProgram {
   public void close() {
     closed = true;
     forward.release();
+<<<<<<< HEAD
     serving.release();
+    backward.release();
   }
 }
