@@ -4,11 +4,11 @@ import java.util.List;
 import org.powerattention.annotations.KernelSpec;
 
 /** Tile sizes of the backward kernels, and their constants. */
-final class GradientTiling {
-  private GradientTiling() {}
+final class BackwardPlan {
+  private BackwardPlan() {}
 
   static BackwardSizes of(KernelSpec spec, List<Constant> constants) {
-    ForwardSizes forward = ForwardTiling.of(spec, constants);
+    ForwardSizes forward = ForwardPlan.of(spec, constants);
     return new BackwardSizes(
         forward.stateFeatures(),
         forward.stateThreads(),
