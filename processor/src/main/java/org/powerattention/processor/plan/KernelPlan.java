@@ -42,9 +42,9 @@ public record KernelPlan(
     constants.add(new Constant("int", "kTiles", spec.headDim() / map.tile(), "d / tau"));
     LaunchSizes sizes =
         switch (part) {
-          case FORWARD -> ForwardTiling.of(spec, constants);
-          case BACKWARD -> GradientTiling.of(spec, family, constants);
-          case SERVING -> ServingTiling.of(spec, constants);
+          case FORWARD -> ForwardPlan.of(spec, constants);
+          case BACKWARD -> BackwardPlan.of(spec, family, constants);
+          case SERVING -> ServingPlan.of(spec, constants);
         };
     return new KernelPlan(spec, part, family, symbols(spec, family), constants, sizes);
   }

@@ -8,10 +8,15 @@ final class RuntimeTypes {
   private static final String PACKAGE = "org.powerattention.runtime";
 
   static final ClassName ACCELERATOR = ClassName.get(PACKAGE, "Accelerator");
+  static final ClassName BACKWARD_OPTIONS = ClassName.get(PACKAGE, "BackwardOptions");
+  static final ClassName DECODE_STEP = ClassName.get(PACKAGE, "DecodeStep");
   static final ClassName FORWARD_OPTIONS = ClassName.get(PACKAGE, "ForwardOptions");
+  static final ClassName GRADIENTS = ClassName.get(PACKAGE, "Gradients");
   static final ClassName KERNEL_IMAGE = ClassName.get(PACKAGE, "KernelImage");
   static final ClassName KERNEL_PROGRAM = ClassName.get(PACKAGE, "KernelProgram");
   static final ClassName OPERATOR = ClassName.get(PACKAGE, "PowerAttentionOperator");
+  static final ClassName SAVED_FORWARD = ClassName.get(PACKAGE, "SavedForward");
+  static final ClassName SERVE_OPTIONS = ClassName.get(PACKAGE, "ServeOptions");
   static final ClassName STATE = ClassName.get(PACKAGE, "State");
   static final ClassName TENSOR = ClassName.get(PACKAGE, "Tensor");
 

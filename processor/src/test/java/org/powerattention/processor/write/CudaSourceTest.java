@@ -4,10 +4,12 @@ import static com.google.common.truth.Truth.assertThat;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.processor.plan.Constant;
@@ -63,6 +65,16 @@ final class CudaSourceTest {
             #undef PASSED
             last
             """);
+  }
+
+  @ParameterizedTest
+  @EnumSource(Part.class)
+  void eachPartStartsFromItsOwnFile(Part part) {
+    KernelSpec spec = new KernelSpec(2, 64, 1024, DType.BF16, true, true);
+    KernelPlan plan = new KernelPlan(spec, part, Family.SM_80, Map.of(), List.of(), SIZES);
+    Operator operator = new Operator("p", "Layer", "p.Layer", true, spec);
+    assertThat(new CudaSource("/pieces/parts/").compose(operator, plan))
+        .endsWith("\n\n" + part.name().toLowerCase(Locale.ROOT) + "\n\nshared\n");
   }
 
   @ParameterizedTest

@@ -5,8 +5,8 @@ import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 
 /** Tile sizes of the forward kernels, and their constants. */
-final class ForwardTiling {
-  private ForwardTiling() {}
+final class ForwardPlan {
+  private ForwardPlan() {}
 
   static ForwardSizes of(KernelSpec spec, List<Constant> constants) {
     ForwardSizes sizes =

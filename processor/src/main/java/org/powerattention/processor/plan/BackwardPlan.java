@@ -5,7 +5,7 @@ import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 
 /** Tile sizes of the backward kernels, which use tensor cores for every dtype. */
-final class GradientTiling {
+final class BackwardPlan {
   private static final int WARP = 32;
   private static final int WARP_ROWS = 16;
   private static final int SLAB_FEATURES = 64; // kSlab of contraction.cuh
@@ -27,7 +27,7 @@ final class GradientTiling {
   private final int rowStride;
   private final boolean wide;
 
-  private GradientTiling(KernelSpec spec, Family family) {
+  private BackwardPlan(KernelSpec spec, Family family) {
     this.spec = spec;
     this.family = family;
     this.headDim = spec.headDim();
@@ -41,7 +41,7 @@ final class GradientTiling {
   private record Block(int warps, int stages, int sharedBytes) {}
 
   static BackwardSizes of(KernelSpec spec, Family family, List<Constant> constants) {
-    return new GradientTiling(spec, family).plan(constants);
+    return new BackwardPlan(spec, family).plan(constants);
   }
 
   private BackwardSizes plan(List<Constant> constants) {
