@@ -40,9 +40,6 @@ public record KernelSpec(
   /** Greatest {@link #stateBytes} of one key/value head: 1 GiB. */
   public static final long MAX_STATE_BYTES = 1L << 30;
 
-  /** Greatest {@link #windowTokens}. */
-  public static final int MAX_WINDOW = 128;
-
   /** Value columns that the sum of the weights is counted as. */
   public static final int KEY_SUM_COLUMNS = 8;
 
@@ -158,11 +155,6 @@ public record KernelSpec(
   /** Returns the least number of tokens from which the chunked form takes fewer FLOPs. */
   public long crossoverTokens() {
     return (long) Math.floor(2 * chunkedFlopsPerToken() / pairFlops()) + 1;
-  }
-
-  /** Returns the latest tokens that wait in a state's window while serving, at most: W. */
-  public int windowTokens() {
-    return Math.min(MAX_WINDOW, chunk);
   }
 
   /** FLOPs of one query against one key: the score, and the weighted value with its sum. */

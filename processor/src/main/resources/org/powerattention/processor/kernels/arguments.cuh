@@ -26,7 +26,7 @@ struct Strides {
 
 // The one parameter of every kernel. Each field takes eight bytes; pointers that a call does not
 // need are null.
-struct ForwardArguments {
+struct Arguments {
   const element* q;
   const element* k;
   const element* v;

@@ -4,7 +4,7 @@ constexpr int kScanThreads = 256;
 
 // Segments of a sequence, the last of which may be cut short; an empty sequence has one as well.
 __device__ __forceinline__ int64 segment_count(
-    const ForwardArguments& args, const Sequence& sequence) {
+    const Arguments& args, const Sequence& sequence) {
   const int64 segments =
       (sequence.chunks + args.chunks_per_segment - 1) / args.chunks_per_segment;
   return segments > 0 ? segments : 1;
@@ -13,7 +13,7 @@ __device__ __forceinline__ int64 segment_count(
 #if GATED
 // exp of the summed log gates of a segment: what remains of the state after it.
 __device__ __forceinline__ float segment_decay(
-    const ForwardArguments& args, const Sequence& sequence, const double* gate_sum,
+    const Arguments& args, const Sequence& sequence, const double* gate_sum,
     int64 segment) {
   const int64 first = segment * args.chunks_per_segment;
   double log_decay = 0;
@@ -28,7 +28,7 @@ __device__ __forceinline__ float segment_decay(
 //   start_0 = initial,  start_{s+1} = decay_s start_s + alone_s.
 // Grid (kStateNumbers / 256 rounded up, batch * key_heads): one thread for each number.
 extern "C" __global__ __launch_bounds__(kScanThreads)
-void carry_scan(const __grid_constant__ ForwardArguments args) {
+void carry_scan(const __grid_constant__ Arguments args) {
   const Sequence sequence = sequence_of(args, blockIdx.y / args.key_heads);
   const int64 last_segment = segment_count(args, sequence) - 1;
 #if GATED

@@ -6,7 +6,7 @@ constexpr int kGateThreads = 256;
 // of two such sums is then exact to fp32 at any length.
 // Grid (chunks, batch * key_heads): a block walks its chunk, 256 tokens at a step.
 extern "C" __global__ __launch_bounds__(kGateThreads)
-void gate_sum(const __grid_constant__ ForwardArguments args) {
+void gate_sum(const __grid_constant__ Arguments args) {
   __shared__ double warp_sums[kGateThreads / 32];
   const int64 batch = blockIdx.y / args.key_heads;
   const int64 head = blockIdx.y % args.key_heads;

@@ -153,7 +153,7 @@ struct KeyRange {
 // Starts loading a tile of keys and values. Gates relative to the first query row: factors
 // exp(G_row - G_j) of keys before it, G_j - G_row from it on.
 __device__ __forceinline__ void load_keys(
-    const ForwardArguments& args, OutputShared& shared, const KeyRange& range, int64 first,
+    const Arguments& args, OutputShared& shared, const KeyRange& range, int64 first,
     int stage) {
   KeyTile& tile = shared.keys[stage];
   load_rows(tile.k, range.k, range.k_stride, first, range.end, kKeyTile, kOutputThreads,
@@ -265,7 +265,7 @@ __device__ __forceinline__ void attend_tile(
 
 // rows += sum_j w_ij v_j over the keys of the chunk up to each row.
 __device__ __forceinline__ void attend_chunk(
-    const ForwardArguments& args, OutputRows& rows, OutputShared& shared, const KeyRange& range) {
+    const Arguments& args, OutputRows& rows, OutputShared& shared, const KeyRange& range) {
   float row_gates[kRowBlocks][2] = {};  // G_i - G_row
 #if GATED
   float row_factors[kRowBlocks][2];
@@ -304,7 +304,7 @@ __device__ __forceinline__ void attend_chunk(
 
 // y = sums / weights, or sums * output_scale, of rows [first, end) from query_start on.
 __device__ __forceinline__ void write_rows(
-    const ForwardArguments& args, const OutputRows& rows, const Sequence& sequence, int64 batch,
+    const Arguments& args, const OutputRows& rows, const Sequence& sequence, int64 batch,
     int64 query_head, int64 first, int64 end) {
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
@@ -366,7 +366,7 @@ __device__ __forceinline__ void write_rows(
 // y of kOutputRows tokens of one query head: block x is a tile of rows within a chunk, block y a
 // batch entry and query head.
 template <bool kWithState>
-__device__ __forceinline__ void output(const ForwardArguments& args) {
+__device__ __forceinline__ void output(const Arguments& args) {
   OutputShared& shared = *reinterpret_cast<OutputShared*>(shared_memory);
   const int64 batch = blockIdx.y / args.query_heads;
   const int64 query_head = blockIdx.y % args.query_heads;
@@ -423,12 +423,12 @@ __device__ __forceinline__ void output(const ForwardArguments& args) {
 // Chunked form: y_i = exp(G_i) phi(q_i) S + sum_j w_ij v_j over the chunk and the tokens before it
 // that S leaves out. Grid (row tiles, batch * query_heads).
 extern "C" __global__ __launch_bounds__(kOutputThreads, 2)
-void output_pass(const __grid_constant__ ForwardArguments args) {
+void output_pass(const __grid_constant__ Arguments args) {
   output<true>(args);
 }
 
 // Attention form: the chunk is the whole sequence. Same grid.
 extern "C" __global__ __launch_bounds__(kOutputThreads, 2)
-void attention(const __grid_constant__ ForwardArguments args) {
+void attention(const __grid_constant__ Arguments args) {
   output<false>(args);
 }

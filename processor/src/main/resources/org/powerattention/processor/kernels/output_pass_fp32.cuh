@@ -109,7 +109,7 @@ struct Gate {
 
 // y of kOutputRows tokens of one query head: block x is a tile of rows within a chunk, block y a
 // batch entry and query head; a thread has four rows.
-__device__ __forceinline__ void output(const ForwardArguments& args, bool with_state) {
+__device__ __forceinline__ void output(const Arguments& args, bool with_state) {
   OutputShared& shared = *reinterpret_cast<OutputShared*>(shared_memory);
   const int64 batch = blockIdx.y / args.query_heads;
   const int64 query_head = blockIdx.y % args.query_heads;
@@ -231,12 +231,12 @@ __device__ __forceinline__ void output(const ForwardArguments& args, bool with_s
 // Chunked form: y_i = exp(G_i) phi(q_i) S + sum_j w_ij v_j over the chunk and the tokens before it
 // that S leaves out. Grid (row tiles, batch * query_heads).
 extern "C" __global__ __launch_bounds__(kOutputThreads)
-void output_pass(const __grid_constant__ ForwardArguments args) {
+void output_pass(const __grid_constant__ Arguments args) {
   output(args, true);
 }
 
 // Attention form: the chunk is the whole sequence. Same grid.
 extern "C" __global__ __launch_bounds__(kOutputThreads)
-void attention(const __grid_constant__ ForwardArguments args) {
+void attention(const __grid_constant__ Arguments args) {
   output(args, false);
 }

@@ -228,7 +228,7 @@ struct TokenRange {
 
 // Starts loading the keys and values of a step, and their weights exp(G_last - G_j) in lane order.
 __device__ __forceinline__ void load_tokens(
-    const ForwardArguments& args, StateShared& shared, const TokenRange& range, int64 chunk,
+    const Arguments& args, StateShared& shared, const TokenRange& range, int64 chunk,
     int64 first, double last, int stage) {
   load_rows(shared.k, range.k, range.k_stride, first, range.end, kStateTokens, kStateThreads,
             range.k_aligned);
@@ -250,7 +250,7 @@ __device__ __forceinline__ void load_tokens(
 // features of S in registers and walks its segment of the sequence, 64 tokens at a step; each warp
 // has kWarpBlocks blocks of 16 features and all value columns.
 extern "C" __global__ __launch_bounds__(kStateThreads, 2)
-void state_pass(const __grid_constant__ ForwardArguments args) {
+void state_pass(const __grid_constant__ Arguments args) {
   StateShared& shared = *reinterpret_cast<StateShared*>(shared_memory);
   const int64 batch = blockIdx.z / args.key_heads;
   const int64 head = blockIdx.z % args.key_heads;

@@ -111,7 +111,7 @@ __device__ __forceinline__ void add_tokens(StateSlice& slice, const StateShared&
 // Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads): a block keeps its
 // features of S in registers and walks its segment of the sequence, 32 tokens at a step.
 extern "C" __global__ __launch_bounds__(kStateThreads)
-void state_pass(const __grid_constant__ ForwardArguments args) {
+void state_pass(const __grid_constant__ Arguments args) {
   StateShared& shared = *reinterpret_cast<StateShared*>(shared_memory);
   const int64 batch = blockIdx.z / args.key_heads;
   const int64 head = blockIdx.z % args.key_heads;

@@ -80,7 +80,6 @@ final class CpuProgram implements LoadedProgram {
   public void close() {
     closed = true;
     forward.release();
-<<<<<<< HEAD
     serving.release();
     backward.release();
   }

@@ -1,7 +1,9 @@
 package org.powerattention.runtime.cuda;
 
+import org.powerattention.runtime.BackwardTiling;
 import org.powerattention.runtime.ForwardTiling;
 import org.powerattention.runtime.KernelProgram;
+import org.powerattention.runtime.spi.BackwardProblem;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.LoadedProgram;
 
@@ -9,6 +11,7 @@ import org.powerattention.runtime.spi.LoadedProgram;
 final class CudaProgram implements LoadedProgram {
   private final CudaBackend backend;
   private final ProgramPart<ForwardTiling, CudaForward> forward;
+  private final ProgramPart<BackwardTiling, CudaBackward> backward;
 
   /** Loads a program; its forward part at once, so that what cannot be compiled shows here. */
   CudaProgram(CudaBackend backend, KernelProgram program) {
@@ -19,6 +22,12 @@ final class CudaProgram implements LoadedProgram {
             program,
             program.forward(),
             (tiling, module) -> new CudaForward(program.spec(), tiling, module, backend));
+    this.backward =
+        new ProgramPart<>(
+            backend,
+            program,
+            program.backward(),
+            (tiling, module) -> new CudaBackward(program.spec(), tiling, module, backend));
     CudaForward unused = forward.get();
   }
 
@@ -28,7 +37,13 @@ final class CudaProgram implements LoadedProgram {
   }
 
   @Override
+  public void backward(BackwardProblem problem) {
+    backend.context().run(() -> backward.get().launch(problem, forward.get()));
+  }
+
+  @Override
   public void close() {
     forward.close();
+    backward.close();
   }
 }

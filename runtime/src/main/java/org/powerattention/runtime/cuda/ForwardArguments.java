@@ -9,7 +9,7 @@ import org.powerattention.runtime.spi.StateView;
 import org.powerattention.runtime.spi.TensorView;
 
 /**
- * The parameter of every forward kernel: struct {@code ForwardArguments} of {@code arguments.cuh},
+ * The parameter of every forward kernel: struct {@code Arguments} of {@code arguments.cuh},
  * field by field. Each takes eight bytes.
  */
 final class ForwardArguments {
@@ -44,7 +44,7 @@ final class ForwardArguments {
     buffer.putLong(problem.k().address());
     buffer.putLong(problem.v().address());
     buffer.putLong(problem.logG() == null ? 0 : problem.logG().address());
-    buffer.putLong(problem.y().address());
+    buffer.putLong(problem.y() == null ? 0 : problem.y().address());
     buffer.putLong(plan.gateSumBytes() == 0 ? 0 : work + plan.gateSumOffset());
     buffer.putLong(plan.snapshotBytes() == 0 ? 0 : work + plan.snapshotOffset());
     buffer.putLong(plan.segmentBytes() == 0 ? 0 : work + plan.segmentOffset());
