@@ -6,7 +6,10 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.Accelerator;
+import org.powerattention.runtime.BackwardOptions;
 import org.powerattention.runtime.ForwardOptions;
+import org.powerattention.runtime.Gradients;
+import org.powerattention.runtime.SavedForward;
 import org.powerattention.runtime.State;
 import org.powerattention.runtime.Tensor;
 
@@ -36,6 +39,32 @@ final class LoadedOperator implements AutoCloseable {
     arguments.add(options);
     types.add(ForwardOptions.class);
     call(launcher, "forwardInto", types, arguments.toArray());
+  }
+
+  /** Calls {@code backward}; {@code logG} is null exactly if the operator is not gated. */
+  Gradients backward(
+      Tensor q, Tensor k, Tensor v, @Nullable Tensor logG, Tensor dY, BackwardOptions options) {
+    List<Object> arguments = new ArrayList<>(List.of(q, k, v));
+    if (logG != null) {
+      arguments.add(logG);
+    }
+    arguments.add(dY);
+    List<Class<?>> types = new ArrayList<>();
+    arguments.forEach(argument -> types.add(Tensor.class));
+    arguments.add(options);
+    types.add(BackwardOptions.class);
+    return (Gradients) call(launcher, "backward", types, arguments.toArray());
+  }
+
+  SavedForward newSavedForward(int batch, int tokens, int queryHeads) {
+    return (SavedForward)
+        call(
+            launcher,
+            "newSavedForward",
+            List.of(int.class, int.class, int.class),
+            batch,
+            tokens,
+            queryHeads);
   }
 
   State newState(int batch, int keyHeads) {

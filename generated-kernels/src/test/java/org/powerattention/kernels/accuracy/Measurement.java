@@ -7,7 +7,7 @@ import org.powerattention.annotations.KernelSpec;
  *
  * @param operator its name
  * @param spec its spec
- * @param what which result: a form's outputs, or a state
+ * @param what which result: a form's outputs, a state, or a gradient
  * @param gates the log gates
  * @param tokens tokens per sequence
  * @param error relative L2 error against fp64
@@ -18,7 +18,11 @@ record Measurement(
   enum Result {
     ATTENTION("attention"),
     CHUNKED("chunked"),
-    STATE("state");
+    STATE("state"),
+    DQ("dq"),
+    DK("dk"),
+    DV("dv"),
+    DLOGG("dlogG");
 
     private final String label;
 
@@ -34,6 +38,9 @@ record Measurement(
 
   /** Greatest error that is accepted. */
   double limit() {
+    if (what.ordinal() >= Result.DQ.ordinal()) {
+      return GradientCheck.limit(spec.dtype());
+    }
     return switch (spec.dtype()) {
       case BF16 -> 5e-3;
       case FP16 -> 2e-3;
