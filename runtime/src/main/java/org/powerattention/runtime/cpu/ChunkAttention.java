@@ -12,7 +12,7 @@ import java.util.Arrays;
  */
 final class ChunkAttention {
   /** Tiles of keys after which sums are added to the total, which keeps rounding errors small. */
-  private static final int TILES_PER_PART = 64;
+  static final int TILES_PER_PART = 64;
 
   private final Inputs inputs;
   private final Workspace work;

@@ -1,6 +1,7 @@
 package org.powerattention.runtime.cpu;
 
 import org.powerattention.annotations.KernelSpec;
+import org.powerattention.runtime.spi.BackwardProblem;
 import org.powerattention.runtime.spi.CapturedCall;
 import org.powerattention.runtime.spi.DecodeProblem;
 import org.powerattention.runtime.spi.ForwardProblem;
@@ -12,12 +13,15 @@ import org.powerattention.runtime.spi.StateView;
 final class CpuProgram implements LoadedProgram {
   private final KernelSpec spec;
   private final CpuForward forward;
+  private final CpuBackward backward;
   private final CpuServing serving;
   private volatile boolean closed;
 
   CpuProgram(KernelSpec spec) {
     this.spec = spec;
-    this.forward = new CpuForward(spec, new FeatureRows(spec));
+    FeatureRows features = new FeatureRows(spec);
+    this.forward = new CpuForward(spec, features);
+    this.backward = new CpuBackward(spec, features);
     this.serving = new CpuServing(spec, forward);
   }
 
@@ -25,6 +29,12 @@ final class CpuProgram implements LoadedProgram {
   public void forward(ForwardProblem problem) {
     check(problem.spec());
     forward.run(problem);
+  }
+
+  @Override
+  public void backward(BackwardProblem problem) {
+    check(problem.spec());
+    backward.run(problem);
   }
 
   @Override
@@ -70,6 +80,7 @@ final class CpuProgram implements LoadedProgram {
   public void close() {
     closed = true;
     forward.release();
+    backward.release();
     serving.release();
   }
 }

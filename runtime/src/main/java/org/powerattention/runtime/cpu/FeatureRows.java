@@ -1,5 +1,6 @@
 package org.powerattention.runtime.cpu;
 
+import java.util.Arrays;
 import org.powerattention.annotations.FeatureMap;
 import org.powerattention.annotations.KernelSpec;
 
@@ -119,6 +120,55 @@ final class FeatureRows {
         }
       }
     }
+  }
+
+  /** Returns the first position in x of an entry's prefix. */
+  int first(int entry) {
+    return first[entry] & 0xff;
+  }
+
+  /** Returns the second position in x of an entry's prefix; d if there is none. */
+  int second(int entry) {
+    return second[entry] & 0xff;
+  }
+
+  /** Computes the suffix products of a block for many x at once, whose numbers are rows of x. */
+  void suffixes(int block, float[][] x, float[][] target, int count) {
+    for (int f = 0; f < suffixes; f++) {
+      switch (suffixTiles) {
+        case 0 -> Arrays.fill(target[f], 0, count, 1);
+        case 1 -> System.arraycopy(x[block * tile + f], 0, target[f], 0, count);
+        default -> {
+          System.arraycopy(x[left(block, f)], 0, target[f], 0, count);
+          Vectors.multiply(target[f], x[right(block, f)], 0, count);
+        }
+      }
+    }
+  }
+
+  /** Adds to the gradient of x what follows from the gradient of a block's suffix products. */
+  void addSuffixGradient(
+      int block, float[][] x, float[][] gradient, float[][] xGradient, int count) {
+    for (int f = 0; f < suffixes; f++) {
+      switch (suffixTiles) {
+        case 0 -> {}
+        case 1 -> Vectors.add(xGradient[block * tile + f], gradient[f], count);
+        default -> {
+          int left = left(block, f);
+          int right = right(block, f);
+          Vectors.addProduct(xGradient[left], gradient[f], x[right], 0, count);
+          Vectors.addProduct(xGradient[right], gradient[f], x[left], 0, count);
+        }
+      }
+    }
+  }
+
+  private int left(int block, int f) {
+    return block / tiles * tile + f / tile;
+  }
+
+  private int right(int block, int f) {
+    return block % tiles * tile + f % tile;
   }
 
   private static int power(int base, int exponent) {

@@ -85,6 +85,21 @@ final class Gates {
     return j;
   }
 
+  /**
+   * Returns the least position from which on {@code exp(G_i - G_j)} is zero in fp32, for {@code i >
+   * j}; {@code end} if there is none before it.
+   */
+  int liveUntil(int j, int end) {
+    if (view == null) {
+      return end;
+    }
+    int i = j + 1;
+    while (i < end && !(cumulative[i] - cumulative[j] < NEGLIGIBLE)) {
+      i++;
+    }
+    return i;
+  }
+
   /** Returns how many of the positions before {@code end} have an {@code exp(G_i)} above zero. */
   int liveFromStart(int from, int end) {
     if (view == null) {

@@ -13,9 +13,18 @@ final class StateSums {
   private boolean zero = true;
 
   StateSums(FeatureRows features, int headDim) {
+    this(features, headDim, new float[features.rows][features.lanes]);
+  }
+
+  private StateSums(FeatureRows features, int headDim, float[][] rows) {
     this.features = features;
     this.headDim = headDim;
-    this.rows = new float[features.rows][features.lanes];
+    this.rows = rows;
+  }
+
+  /** Returns a state that is zero and stays so, without memory. */
+  static StateSums alwaysZero(FeatureRows features, int headDim) {
+    return new StateSums(features, headDim, new float[0][]);
   }
 
   /** Becomes a head's state in memory, or zero. */
@@ -54,6 +63,55 @@ final class StateSums {
         }
       }
     }
+  }
+
+  /**
+   * Becomes a head's gradient of a state in memory, over the multiplicities: the gradient of a
+   * state is a sum of features too, with multiplicities where a state has none.
+   */
+  void loadGradient(@Nullable StateView view, int head) {
+    load(view, head);
+    if (view != null) {
+      for (int entry = 0; entry < features.rows; entry++) {
+        float[] row = row(entry);
+        for (int i = 0; i < row.length; i++) {
+          row[i] /= features.multiplicity[entry];
+        }
+      }
+    }
+  }
+
+  /** Applies the multiplicities that {@link #loadGradient} has divided by. */
+  void weigh() {
+    for (int entry = 0; entry < features.rows; entry++) {
+      Vectors.scale(row(entry), features.multiplicity[entry], features.lanes);
+    }
+  }
+
+  /** Returns {@code <this, S> + <this, z>} with a head's state in memory. */
+  double dot(StateView view, int head) {
+    FloatBuffer sums = CpuMemory.bufferOf(view.sums()).asFloatBuffer();
+    FloatBuffer keySums = keySums(view);
+    float[] vector = new float[headDim];
+    int feature = head * features.rows * features.suffixes;
+    double dot = 0;
+    for (float[] row : rows) {
+      for (int at = 0; at < row.length; at += features.columns, feature++) {
+        sums.get(feature * headDim, vector, 0, headDim);
+        for (int c = 0; c < headDim; c++) {
+          dot += (double) row[at + c] * vector[c];
+        }
+        if (keySums != null) {
+          dot += (double) row[at + headDim] * keySums.get(feature);
+        }
+      }
+    }
+    return dot;
+  }
+
+  /** Returns the row of an entry. */
+  float[] row(int entry) {
+    return rows[features.row[entry]];
   }
 
   private @Nullable FloatBuffer keySums(StateView view) {

@@ -66,10 +66,90 @@ final class Vectors {
     }
   }
 
+  /** {@code out = a x} on {@code [from, to)}. */
+  static void scaled(float[] out, float[] x, float a, int from, int to) {
+    for (int i = from; i < to; i++) {
+      out[i] = a * x[i];
+    }
+  }
+
+  /** {@code a <- factor a s^(degree - 1)} on {@code [from, to)}. */
+  static void slope(float[] a, float[] s, float factor, int degree, int from, int to) {
+    switch (degree) {
+      case 1 -> {
+        for (int i = from; i < to; i++) {
+          a[i] = factor * a[i];
+        }
+      }
+      case 2 -> {
+        for (int i = from; i < to; i++) {
+          a[i] = factor * a[i] * s[i];
+        }
+      }
+      case 3 -> {
+        for (int i = from; i < to; i++) {
+          a[i] = factor * a[i] * (s[i] * s[i]);
+        }
+      }
+      default -> {
+        for (int i = from; i < to; i++) {
+          a[i] = factor * a[i] * (s[i] * s[i] * s[i]);
+        }
+      }
+    }
+  }
+
+  /** {@code out += x} on {@code [0, n)}. */
+  static void add(float[] out, float[] x, int n) {
+    for (int i = 0; i < n; i++) {
+      out[i] += x[i];
+    }
+  }
+
+  /** {@code out += x * y} on {@code [from, to)}. */
+  static void addProduct(float[] out, float[] x, float[] y, int from, int to) {
+    for (int i = from; i < to; i++) {
+      out[i] += x[i] * y[i];
+    }
+  }
+
+  /** {@code out += factor x * y} on {@code [from, to)}. */
+  static void addProduct(float[] out, float[] x, float[] y, float factor, int from, int to) {
+    for (int i = from; i < to; i++) {
+      out[i] += factor * x[i] * y[i];
+    }
+  }
+
+  /** Returns {@code sum x * y} over {@code [from, to)}, of fp32 products. */
+  static double dot(float[] x, float[] y, int from, int to) {
+    double sum0 = 0;
+    double sum1 = 0;
+    double sum2 = 0;
+    double sum3 = 0;
+    int i = from;
+    for (; i + 3 < to; i += 4) {
+      sum0 += x[i] * y[i];
+      sum1 += x[i + 1] * y[i + 1];
+      sum2 += x[i + 2] * y[i + 2];
+      sum3 += x[i + 3] * y[i + 3];
+    }
+    for (; i < to; i++) {
+      sum0 += x[i] * y[i];
+    }
+    return (sum0 + sum1) + (sum2 + sum3);
+  }
+
   /** {@code x <- x * factors} on {@code [from, to)}. */
   static void multiply(float[] x, float[] factors, int from, int to) {
     for (int i = from; i < to; i++) {
       x[i] *= factors[i];
+    }
+  }
+
+  /** {@code x <- factor x * factors} on {@code [from, to)}. */
+  static void multiply(float[] x, float[] factors, float factor, int from, int to) {
+    for (int i = from; i < to; i++) {
+      x[i] *= factor * factors[i];
     }
   }
 
