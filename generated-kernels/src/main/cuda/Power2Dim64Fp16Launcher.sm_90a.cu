@@ -58,20 +58,27 @@ struct ForwardArguments {
   const element* k;
   const element* v;
   const float* log_gate;
-  element* y;
-  double* gate_sum;            // workspace [batch, key_heads, tokens]
-  unsigned char* snapshots;    // workspace [batch, key_heads, chunks, kSnapshotBytes]
+  element* y;                  // null where only saved_outputs is asked for
+  double* gate_sum;            // workspace [key_heads, all_tokens]
+  unsigned char* snapshots;    // workspace [key_heads, all_chunks, kSnapshotBytes]
   float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
   const float* initial_sums;   // S before the first token [batch, key_heads, kFeatures, kHeadDim]
   const float* initial_key_sums;  // z before the first token [batch, key_heads, kFeatures]
   float* final_sums;           // S after the last token
   float* final_key_sums;       // z after the last token
+  const int64* offsets;        // packed sequences: first token of each, then the number of all
+  float* saved_outputs;        // y before it is rounded [all_tokens, query_heads, kHeadDim]
+  float* saved_weights;        // sums of the rows' weights [all_tokens, query_heads]
   Strides q_strides;
   Strides k_strides;
   Strides v_strides;
   Strides gate_strides;
   Strides y_strides;
-  int64 tokens;
+  int64 tokens;                // of each sequence; of packed ones, those of the longest
+  int64 all_tokens;            // of all sequences
+  int64 all_chunks;            // places for the snapshots of one head
+  int64 query_start;           // token of k and v at which q and y begin
+  int64 state_end;             // tokens that the final state takes in; of packed ones it is all
   int64 query_heads;
   int64 key_heads;
   int64 chunk;                 // tokens per chunk; all of them in attention form
@@ -90,26 +97,76 @@ extern __shared__ __align__(128) unsigned char shared_memory[];
 // that key's score is small.
 constexpr int64 kOverlap = 64;
 
-__device__ __forceinline__ int64 chunk_count(const ForwardArguments& args) {
-  return (args.tokens + args.chunk - 1) / args.chunk;
+// One of the sequences of a call: a batch entry, or one of those that are packed one after another
+// along the token dimension. Packed ones differ in length and may be empty; grids are sized for the
+// longest, so a block may have nothing to do.
+struct Sequence {
+  int64 first;        // its first token within the batch entry: not 0 only if packed
+  int64 tokens;
+  int64 rows;         // its first token among the tokens of all sequences
+  int64 chunks;
+  int64 first_chunk;  // place of its first chunk among those of all sequences
+  int64 state_end;    // first token that the final state leaves out
+};
+
+template <typename Args>
+__device__ __forceinline__ Sequence sequence_of(const Args& args, int64 index) {
+  Sequence sequence;
+  const bool packed = args.offsets != nullptr;
+  sequence.first = packed ? args.offsets[index] : 0;
+  sequence.tokens = packed ? args.offsets[index + 1] - sequence.first : args.tokens;
+  sequence.rows = packed ? sequence.first : index * args.tokens;
+  sequence.chunks = (sequence.tokens + args.chunk - 1) / args.chunk;
+  // Packed, each sequence has one place more than whole chunks fit: its last may be cut short.
+  sequence.first_chunk =
+      packed ? sequence.first / args.chunk + index : index * sequence.chunks;
+  sequence.state_end = packed ? sequence.tokens : args.state_end;
+  return sequence;
 }
 
-// First token that the state read by a chunk leaves out; for the chunk after the last, all tokens.
-__device__ __forceinline__ int64 state_start(const ForwardArguments& args, int64 chunk) {
+// A sequence's first token in a tensor, for one head.
+template <typename Number>
+__device__ __forceinline__ Number* head_rows(
+    Number* tensor, const Strides& strides, const Sequence& sequence, int64 batch, int64 head) {
+  return tensor + batch * strides.batch + sequence.first * strides.token + head * strides.head;
+}
+
+// Index of a sequence's first token in a workspace [key_heads, all_tokens].
+template <typename Args>
+__device__ __forceinline__ int64 token_place(
+    const Args& args, const Sequence& sequence, int64 head) {
+  return head * args.all_tokens + sequence.rows;
+}
+
+// Index of a sequence's chunk in a workspace [key_heads, all_chunks].
+template <typename Args>
+__device__ __forceinline__ int64 chunk_place(
+    const Args& args, const Sequence& sequence, int64 head, int64 chunk) {
+  return head * args.all_chunks + sequence.first_chunk + chunk;
+}
+
+// First token that the state read by a chunk leaves out; for the chunk after the last, the
+// first that the final state leaves out.
+template <typename Args>
+__device__ __forceinline__ int64 state_start(
+    const Args& args, const Sequence& sequence, int64 chunk) {
   if (chunk == 0) return 0;
-  return chunk < chunk_count(args) ? chunk * args.chunk - kOverlap : args.tokens;
+  return chunk < sequence.chunks ? chunk * args.chunk - kOverlap : sequence.state_end;
 }
 
 // G of a token of a chunk, or of the kOverlap before it, counted from the chunk's first token on.
+// `gate_sum` has the sums of the sequence's tokens.
+template <typename Args>
 __device__ __forceinline__ double gate_at(
-    const ForwardArguments& args, const double* gate_sum, int64 chunk, int64 token) {
+    const Args& args, const double* gate_sum, int64 chunk, int64 token) {
   const int64 first = chunk * args.chunk;
   return token < first ? gate_sum[token] - gate_sum[first - 1] : gate_sum[token];
 }
 
 // G just before the chunk's state_start, counted likewise.
+template <typename Args>
 __device__ __forceinline__ double gate_before(
-    const ForwardArguments& args, const double* gate_sum, int64 chunk) {
+    const Args& args, const double* gate_sum, int64 chunk) {
   if (chunk == 0) return 0;
   const int64 first = chunk * args.chunk;
   const double before = args.chunk > kOverlap ? gate_sum[first - kOverlap - 1] : 0;
@@ -118,10 +175,11 @@ __device__ __forceinline__ double gate_before(
 
 // G from the chunk's state_start to the next one's, which is the same place where the first chunk is
 // all overlap.
+template <typename Args>
 __device__ __forceinline__ double chunk_log_decay(
-    const ForwardArguments& args, const double* gate_sum, int64 chunk) {
-  const int64 end = state_start(args, chunk + 1);
-  if (end == state_start(args, chunk)) return 0;
+    const Args& args, const Sequence& sequence, const double* gate_sum, int64 chunk) {
+  const int64 end = state_start(args, sequence, chunk + 1);
+  if (end == state_start(args, sequence, chunk)) return 0;
   return gate_at(args, gate_sum, chunk, end - 1) - gate_before(args, gate_sum, chunk);
 }
 
@@ -135,11 +193,11 @@ void gate_sum(const __grid_constant__ ForwardArguments args) {
   __shared__ double warp_sums[kGateThreads / 32];
   const int64 batch = blockIdx.y / args.key_heads;
   const int64 head = blockIdx.y % args.key_heads;
-  const float* log_gate =
-      args.log_gate + batch * args.gate_strides.batch + head * args.gate_strides.head;
-  double* sums = args.gate_sum + blockIdx.y * args.tokens;
+  const Sequence sequence = sequence_of(args, batch);
+  const float* log_gate = head_rows(args.log_gate, args.gate_strides, sequence, batch, head);
+  double* sums = args.gate_sum + token_place(args, sequence, head);
   const int64 first = blockIdx.x * args.chunk;
-  const int64 end = min(first + args.chunk, args.tokens);
+  const int64 end = min(first + args.chunk, sequence.tokens);
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
 
@@ -162,13 +220,22 @@ void gate_sum(const __grid_constant__ ForwardArguments args) {
 
 constexpr int kScanThreads = 256;
 
+// Segments of a sequence, the last of which may be cut short; an empty sequence has one as well.
+__device__ __forceinline__ int64 segment_count(
+    const ForwardArguments& args, const Sequence& sequence) {
+  const int64 segments =
+      (sequence.chunks + args.chunks_per_segment - 1) / args.chunks_per_segment;
+  return segments > 0 ? segments : 1;
+}
+
 // exp of the summed log gates of a segment: what remains of the state after it.
-__device__ __forceinline__ float segment_decay(const ForwardArguments& args, int64 segment) {
-  const double* gate_sum = args.gate_sum + blockIdx.y * args.tokens;
+__device__ __forceinline__ float segment_decay(
+    const ForwardArguments& args, const Sequence& sequence, const double* gate_sum,
+    int64 segment) {
   const int64 first = segment * args.chunks_per_segment;
   double log_decay = 0;
   for (int64 chunk = first; chunk < first + args.chunks_per_segment; chunk++) {
-    log_decay += chunk_log_decay(args, gate_sum, chunk);
+    log_decay += chunk_log_decay(args, sequence, gate_sum, chunk);
   }
   return expf((float)log_decay);
 }
@@ -178,7 +245,10 @@ __device__ __forceinline__ float segment_decay(const ForwardArguments& args, int
 // Grid (kStateNumbers / 256 rounded up, batch * key_heads): one thread for each number.
 extern "C" __global__ __launch_bounds__(kScanThreads)
 void carry_scan(const __grid_constant__ ForwardArguments args) {
+  const Sequence sequence = sequence_of(args, blockIdx.y / args.key_heads);
+  const int64 last_segment = segment_count(args, sequence) - 1;
   __shared__ float decay;
+  const double* gate_sum = args.gate_sum + token_place(args, sequence, blockIdx.y % args.key_heads);
   const int64 number = blockIdx.x * (int64)kScanThreads + threadIdx.x;
   const int64 sums = (int64)kFeatures * kHeadDim;
   float* state = args.segment_states + blockIdx.y * args.segments * kStateNumbers + number;
@@ -187,10 +257,10 @@ void carry_scan(const __grid_constant__ ForwardArguments args) {
     carry = number < sums ? args.initial_sums[blockIdx.y * sums + number]
                           : args.initial_key_sums[blockIdx.y * kFeatures + number - sums];
   }
-  for (int64 segment = 0; segment < args.segments; segment++) {
-    const bool last = segment == args.segments - 1;  // its sum alone is not needed
+  for (int64 segment = 0; segment <= last_segment; segment++) {
+    const bool last = segment == last_segment;  // its sum alone is not needed
     __syncthreads();  // the previous decay is read
-    if (threadIdx.x == 0 && !last) decay = segment_decay(args, segment);
+    if (threadIdx.x == 0 && !last) decay = segment_decay(args, sequence, gate_sum, segment);
     __syncthreads();
     if (number < kStateNumbers) {
       const float alone = last ? 0.0f : state[segment * kStateNumbers];
@@ -661,7 +731,7 @@ __device__ __forceinline__ void load_tokens(
   }
 }
 
-// The state at each chunk's state_start and after the last token. For each chunk:
+// The state at each chunk's state_start, and the final one. For each chunk:
 //   snapshot = multiplicity * S;   S <- exp(G_last) S + sum_j exp(G_last - G_j) phi(k_j) v_j^T
 // with j from the chunk's state_start to the next one's and G from there on.
 // Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads): a block keeps its
@@ -672,10 +742,12 @@ void state_pass(const __grid_constant__ ForwardArguments args) {
   StateShared& shared = *reinterpret_cast<StateShared*>(shared_memory);
   const int64 batch = blockIdx.z / args.key_heads;
   const int64 head = blockIdx.z % args.key_heads;
-  const int64 chunks = chunk_count(args);
-  const int64 first_chunk = blockIdx.y * args.chunks_per_segment;
-  const int64 end_chunk = min(first_chunk + args.chunks_per_segment, chunks);
+  const Sequence sequence = sequence_of(args, batch);
   const bool totals = args.segment_totals != 0;
+  const int64 last_segment = segment_count(args, sequence) - 1;
+  if (blockIdx.y > last_segment || (totals && blockIdx.y == last_segment)) return;
+  const int64 first_chunk = blockIdx.y * args.chunks_per_segment;
+  const int64 end_chunk = min(first_chunk + args.chunks_per_segment, sequence.chunks);
   const int64 sums_size = (int64)kFeatures * kHeadDim;
   float* segment_state =
       args.segment_states + (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers;
@@ -695,22 +767,23 @@ void state_pass(const __grid_constant__ ForwardArguments args) {
   }
 
   // The tokens of the last chunk matter only to the state after it.
-  const bool whole = totals || args.final_sums != nullptr || end_chunk < chunks;
+  const bool whole = totals || args.final_sums != nullptr || end_chunk < sequence.chunks;
   TokenRange range;
-  range.k = args.k + batch * args.k_strides.batch + head * args.k_strides.head;
-  range.v = args.v + batch * args.v_strides.batch + head * args.v_strides.head;
+  range.k = head_rows(args.k, args.k_strides, sequence, batch, head);
+  range.v = head_rows(args.v, args.v_strides, sequence, batch, head);
   range.k_stride = args.k_strides.token;
   range.v_stride = args.v_strides.token;
   range.k_aligned = is_aligned(args.k, args.k_strides);
   range.v_aligned = is_aligned(args.v, args.v_strides);
-  range.end = state_start(args, whole ? end_chunk : end_chunk - 1);
-  range.gate_sum = args.gate_sum + blockIdx.z * args.tokens;
+  range.end = state_start(args, sequence, whole ? end_chunk : end_chunk - 1);
+  range.gate_sum = args.gate_sum + token_place(args, sequence, head);
   int stage = 0;
   for (int64 chunk = first_chunk; chunk < end_chunk; chunk++) {
-    const int64 chunk_first = state_start(args, chunk);
-    const int64 chunk_end = min(state_start(args, chunk + 1), range.end);
+    const int64 chunk_first = state_start(args, sequence, chunk);
+    const int64 chunk_end = min(state_start(args, sequence, chunk + 1), range.end);
     if (!totals && args.snapshots != nullptr) {
-      write_snapshot(slice, args.snapshots + (blockIdx.z * chunks + chunk) * kSnapshotBytes);
+      write_snapshot(
+          slice, args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
     }
     if (chunk_first >= chunk_end) continue;
     double last = 0;  // G of the chunk's last token
@@ -734,7 +807,7 @@ void state_pass(const __grid_constant__ ForwardArguments args) {
 
   if (totals) {
     write_state(slice, segment_state, segment_state + sums_size);
-  } else if (args.final_sums != nullptr && end_chunk == chunks) {
+  } else if (args.final_sums != nullptr && blockIdx.y == last_segment) {
     write_state(slice, args.final_sums + blockIdx.z * sums_size,
                 args.final_key_sums + blockIdx.z * (int64)kFeatures);
   }
@@ -768,6 +841,8 @@ struct OutputRows {
 __device__ __forceinline__ float power(float score) {
   return score * score;
 }
+
+__device__ __forceinline__ float sum_of(Pair pair) { return low_of(pair) + high_of(pair); }
 
 // Multiplies the rows of a lane.
 __device__ __forceinline__ void scale_rows(OutputRows& rows, const float (&factors)[kRowBlocks][2]) {
@@ -933,7 +1008,6 @@ __device__ __forceinline__ void attend_tile(
           } else {
             weight *= shared.gates[stage][j];
           }
-          rows.weights[r][c / 2] += weight;
           scores[r][n][c] = weight;
         }
       }
@@ -949,6 +1023,10 @@ __device__ __forceinline__ void attend_tile(
         weights[r][1] = pair_of(left[2], left[3]);
         weights[r][2] = pair_of(right[0], right[1]);
         weights[r][3] = pair_of(right[2], right[3]);
+        // Summed as they are rounded: then y is a mean of the values all the same.
+        for (int c = 0; c < 2; c++) {
+          rows.weights[r][c] += sum_of(weights[r][c]) + sum_of(weights[r][2 + c]);
+        }
       }
 #pragma unroll
       for (int m = 0; m < kHeadDim / 16; m++) {
@@ -1000,33 +1078,48 @@ __device__ __forceinline__ void attend_chunk(
   }
 }
 
-// y = sums / weights, or sums * output_scale.
+// y = sums / weights, or sums * output_scale, of rows [first, end) from query_start on.
 __device__ __forceinline__ void write_rows(
-    OutputRows& rows, element* y, int64 stride, int64 first, int64 end, double output_scale,
-    bool aligned) {
+    const ForwardArguments& args, const OutputRows& rows, const Sequence& sequence, int64 batch,
+    int64 query_head, int64 first, int64 end) {
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
   float factors[kRowBlocks][2];
+  float weights[kRowBlocks][2];
   for (int r = 0; r < kRowBlocks; r++) {
     for (int c = 0; c < 2; c++) {
       float weight = rows.weights[r][c];
       weight += __shfl_xor_sync(0xffffffff, weight, 1);
       weight += __shfl_xor_sync(0xffffffff, weight, 2);
+      weights[r][c] = weight;
       factors[r][c] = weight == 0.0f ? 0.0f : 1.0f / weight;
     }
   }
-  scale_rows(rows, factors);
+  element* y = head_rows(args.y, args.y_strides, sequence, batch, query_head);
+  const bool aligned = is_aligned(args.y, args.y_strides);
 #pragma unroll
   for (int r = 0; r < kRowBlocks; r++) {
 #pragma unroll
     for (int c = 0; c < 2; c++) {
       const int64 row = first + threadIdx.x / 32 * (kRowBlocks * 16) + r * 16 + c * 8 + g;
-      if (row >= end) continue;
+      if (row < args.query_start || row >= end) continue;
+      if (args.saved_outputs != nullptr) {
+        const int64 place = (sequence.rows + row) * args.query_heads + query_head;
+        if (t == 0) args.saved_weights[place] = weights[r][c];
+#pragma unroll
+        for (int n = 0; n < kHeadDim / 8; n++) {
+          reinterpret_cast<float2*>(args.saved_outputs + place * kHeadDim)[n * 4 + t] =
+              make_float2(rows.sums[r][n][2 * c] * factors[r][c],
+                          rows.sums[r][n][2 * c + 1] * factors[r][c]);
+        }
+      }
+      if (args.y == nullptr) continue;
 #pragma unroll
       for (int n = 0; n < kHeadDim / 8; n++) {
-        element* target = y + row * stride + n * 8 + 2 * t;
-        const float low = rows.sums[r][n][2 * c];
-        const float high = rows.sums[r][n][2 * c + 1];
+        element* target =
+            y + (row - args.query_start) * args.y_strides.token + n * 8 + 2 * t;
+        const float low = rows.sums[r][n][2 * c] * factors[r][c];
+        const float high = rows.sums[r][n][2 * c + 1] * factors[r][c];
         if (aligned) {
           *reinterpret_cast<uint32*>(target) = elements_of(low, high);
         } else {
@@ -1046,34 +1139,37 @@ __device__ __forceinline__ void output(const ForwardArguments& args) {
   const int64 batch = blockIdx.y / args.query_heads;
   const int64 query_head = blockIdx.y % args.query_heads;
   const int64 head = query_head / (args.query_heads / args.key_heads);
-  const int64 batch_head = batch * args.key_heads + head;
+  const Sequence sequence = sequence_of(args, batch);
   const int64 tiles = (args.chunk + kOutputRows - 1) / kOutputRows;  // of a chunk
   const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
   const int64 chunk = tile / tiles;
   const int64 chunk_first = chunk * args.chunk;
 
   KeyRange range;
-  range.first = state_start(args, chunk);
+  range.first = state_start(args, sequence, chunk);
   range.row = chunk_first + tile % tiles * kOutputRows;
-  range.end = min(min(range.row + kOutputRows, chunk_first + args.chunk), args.tokens);
-  if (range.row >= range.end) return;
-  range.k = args.k + batch * args.k_strides.batch + head * args.k_strides.head;
-  range.v = args.v + batch * args.v_strides.batch + head * args.v_strides.head;
+  range.end = min(min(range.row + kOutputRows, chunk_first + args.chunk), sequence.tokens);
+  if (range.row >= range.end || range.end <= args.query_start) return;
+  range.k = head_rows(args.k, args.k_strides, sequence, batch, head);
+  range.v = head_rows(args.v, args.v_strides, sequence, batch, head);
   range.k_stride = args.k_strides.token;
   range.v_stride = args.v_strides.token;
   range.k_aligned = is_aligned(args.k, args.k_strides);
   range.v_aligned = is_aligned(args.v, args.v_strides);
   range.chunk = chunk;
-  range.gate_sum = args.gate_sum + batch_head * args.tokens;
+  range.gate_sum = args.gate_sum + token_place(args, sequence, head);
   range.gate_row = range.gate_sum[range.row];
 
-  load_rows(shared.q, args.q + batch * args.q_strides.batch + query_head * args.q_strides.head,
-            args.q_strides.token, range.row, range.end, kOutputRows, kOutputThreads,
+  // Rows before query_start have no query: what they find in its place is not written.
+  const int skipped = (int)max(args.query_start - range.row, (int64)0);
+  load_rows(shared.q + skipped, head_rows(args.q, args.q_strides, sequence, batch, query_head),
+            args.q_strides.token, range.row + skipped - args.query_start,
+            range.end - args.query_start, kOutputRows - skipped, kOutputThreads,
             is_aligned(args.q, args.q_strides));
   OutputRows rows{};
   if (kWithState && (chunk > 0 || args.initial_sums != nullptr)) {
     read_from_state(rows, shared,
-                    args.snapshots + (batch_head * chunk_count(args) + chunk) * kSnapshotBytes);
+                    args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
     // From its start to row i the state decays by exp(G_i) = exp(G_row) exp(G_i - G_row); the
     // second factor comes later.
     const float decay =
@@ -1085,9 +1181,7 @@ __device__ __forceinline__ void output(const ForwardArguments& args) {
     scale_rows(rows, factors);
   }
   attend_chunk(args, rows, shared, range);
-  write_rows(rows, args.y + batch * args.y_strides.batch + query_head * args.y_strides.head,
-             args.y_strides.token, range.row, range.end, args.output_scale,
-             is_aligned(args.y, args.y_strides));
+  write_rows(args, rows, sequence, batch, query_head, range.row, range.end);
 }
 
 // Chunked form: y_i = exp(G_i) phi(q_i) S + sum_j w_ij v_j over the chunk and the tokens before it

@@ -43,6 +43,9 @@ public record KernelSpec(
   /** Value columns that the sum of the weights is counted as. */
   public static final int KEY_SUM_COLUMNS = 8;
 
+  /** Greatest {@link #windowTokens}. */
+  public static final int MAX_WINDOW_TOKENS = 128;
+
   /**
    * Tensor-core FLOPs that a GPU does in the time of one byte of device memory traffic: 700 TFLOP/s
    * over 4.2 TB/s, measured on an H200. It weighs arithmetic against state traffic in {@link
@@ -128,6 +131,15 @@ public record KernelSpec(
    */
   public long stateBytes() {
     return stateBytes(degree, headDim, normalized);
+  }
+
+  /**
+   * Returns how many of a sequence's latest tokens can wait beside its state while it serves, an
+   * even number. Half of them are taken into the state at once, so that a decode step reads the
+   * state but writes it only once in half as many steps.
+   */
+  public int windowTokens() {
+    return Math.min(MAX_WINDOW_TOKENS, chunk);
   }
 
   /** Returns the FLOPs per token and head of the attention form over {@code tokens} tokens. */

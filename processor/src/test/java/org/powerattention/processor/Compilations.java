@@ -84,6 +84,20 @@ final class Compilations {
         .toList();
   }
 
+  /** Paths of the CUDA sources that belong to a launcher, such as {@code p/LayerLauncher}. */
+  static List<String> sources(String launcher) {
+    return Stream.of(".sm_80.cu", ".sm_90a.cu")
+        .map(suffix -> "META-INF/powerattention/" + launcher + suffix)
+        .toList();
+  }
+
+  /** Paths of all files that are generated for a launcher, in order. */
+  static List<String> files(String launcher) {
+    return Stream.concat(Stream.of(launcher + ".java"), sources(launcher).stream())
+        .sorted()
+        .toList();
+  }
+
   /** The module path of a named module with a declaration: the annotations and the stubs. */
   static String modulePath() {
     return annotationsPath() + File.pathSeparator + STUB_CLASSES;

@@ -7,62 +7,10 @@ import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 
 /**
- * The checks of a forward call's arguments, all made before anything is allocated or launched. Each
- * failure is an {@link IllegalArgumentException} that says what was given and what is allowed.
+ * The checks of a call's tensors and stream, all made before anything is allocated or launched.
+ * Each failure is an {@link IllegalArgumentException} that says what was given and what is allowed.
  */
 final class ArgumentChecks {
-  /** Most thread blocks along a CUDA grid's third dimension, which counts batch times heads. */
-  static final int MAX_BATCH_HEADS = 65_535;
-
-  /** The sizes of a call: sequences, tokens, query heads, key/value heads. */
-  record Sizes(int batch, int tokens, int queryHeads, int keyHeads) {
-    /**
-     * Checks ranges.
-     *
-     * @throws IllegalArgumentException if one is out of its range
-     */
-    Sizes {
-      checkRange("batch", batch);
-      checkRange("tokens", tokens);
-      checkRange("queryHeads", queryHeads);
-      checkRange("keyHeads", keyHeads);
-      if (queryHeads % keyHeads != 0) {
-        throw new IllegalArgumentException(
-            "queryHeads = "
-                + queryHeads
-                + " with keyHeads = "
-                + keyHeads
-                + "; allowed: multiples of the number of key/value heads");
-      }
-      if ((long) batch * queryHeads > MAX_BATCH_HEADS) {
-        throw new IllegalArgumentException(
-            "batch * queryHeads = "
-                + (long) batch * queryHeads
-                + "; allowed: up to "
-                + MAX_BATCH_HEADS
-                + "; split the batch into several calls");
-      }
-    }
-
-    private static void checkRange(String name, int value) {
-      if (value < 1) {
-        throw new IllegalArgumentException(name + " = " + value + "; allowed: 1 and more");
-      }
-    }
-
-    long[] queryShape(KernelSpec spec) {
-      return new long[] {batch, tokens, queryHeads, spec.headDim()};
-    }
-
-    long[] keyShape(KernelSpec spec) {
-      return new long[] {batch, tokens, keyHeads, spec.headDim()};
-    }
-
-    long[] gateShape() {
-      return new long[] {batch, tokens, keyHeads};
-    }
-  }
-
   private final Accelerator accelerator;
   private final KernelSpec spec;
 
@@ -72,26 +20,45 @@ final class ArgumentChecks {
   }
 
   /** Checks the inputs of a call and returns its sizes. */
-  Sizes inputs(Tensor q, Tensor k, Tensor v, @Nullable Tensor logG) {
-    heads("q", q, "[batch, tokens, query heads, " + spec.headDim() + "]");
-    heads("k", k, "[batch, tokens, key/value heads, " + spec.headDim() + "]");
-    long[] queries = q.layout().shape();
-    long[] keys = k.layout().shape();
-    Sizes sizes =
-        new Sizes(
-            toInt("batch", "q", queries[0]),
-            toInt("tokens", "q", queries[1]),
-            toInt("query heads", "q", queries[2]),
-            toInt("key/value heads", "k", keys[2]));
-    shape("k", k, sizes.keyShape(spec));
-    tensor("v", v, spec.dtype());
-    shape("v", v, sizes.keyShape(spec));
-    contiguousHeads("v", v);
-    gates(logG, sizes);
+  CallSizes inputs(Inputs inputs, @Nullable PackedSequences packed) {
+    CallSizes sizes = sizes(inputs.q(), inputs.k(), packed);
+    tensor("v", inputs.v(), spec.dtype());
+    shape("v", inputs.v(), sizes.keyShape(spec));
+    contiguousHeads("v", inputs.v());
+    gates(inputs.logG(), sizes);
     return sizes;
   }
 
-  private void gates(@Nullable Tensor logG, Sizes sizes) {
+  /** Checks queries and keys and returns the sizes of their call. */
+  CallSizes sizes(Tensor q, Tensor k, @Nullable PackedSequences packed) {
+    String tokens = packed == null ? "[batch, tokens, " : "[total tokens, ";
+    int heads = packed == null ? 2 : 1;
+    heads("q", q, heads, tokens + "query heads, " + spec.headDim() + "]");
+    heads("k", k, heads, tokens + "key/value heads, " + spec.headDim() + "]");
+    long[] queries = q.layout().shape();
+    int queryHeads = toInt("query heads", "q", queries[heads]);
+    int keyHeads = toInt("key/value heads", "k", k.layout().shape()[heads]);
+    CallSizes sizes;
+    if (packed == null) {
+      sizes =
+          new CallSizes(
+              toInt("batch", "q", queries[0]),
+              toInt("tokens", "q", queries[1]),
+              queryHeads,
+              keyHeads,
+              null);
+    } else {
+      sameAccelerator("packed", packed.accelerator());
+      packed.view();
+      sizes = new CallSizes(packed.count(), packed.longest(), queryHeads, keyHeads, packed);
+      // The number of tokens comes from the offsets, so this can fail for q too.
+      shape("q", q, sizes.queryShape(spec));
+    }
+    shape("k", k, sizes.keyShape(spec));
+    return sizes;
+  }
+
+  private void gates(@Nullable Tensor logG, CallSizes sizes) {
     if (logG == null) {
       if (spec.gated()) {
         throw new IllegalArgumentException(
@@ -109,109 +76,78 @@ final class ArgumentChecks {
     shape("logG", logG, sizes.gateShape());
   }
 
-  /** Checks a tensor for the result, which must share no memory with anything that is read. */
-  void output(
-      Tensor y,
-      Sizes sizes,
-      Tensor q,
-      Tensor k,
-      Tensor v,
-      @Nullable Tensor logG,
-      ForwardOptions options) {
-    tensor("y", y, spec.dtype());
-    shape("y", y, sizes.queryShape(spec));
-    contiguousHeads("y", y);
-    if (!y.layout().isInjective()) {
-      throw new IllegalArgumentException(
-          "y of shape "
-              + y.layout()
-              + " repeats elements, so it cannot hold a result; give a tensor with distinct ones");
-    }
-    apart("y", y, "q", q);
-    apart("y", y, "k", k);
-    apart("y", y, "v", v);
-    apart("y", y, "logG", logG);
-    stateApart("initialState", options.initialState(), "y", y);
-    stateApart("finalState", options.finalState(), "y", y);
+  /** Checks the gradient of the output. */
+  void outputGradient(Tensor dY, CallSizes sizes) {
+    tensor("dY", dY, spec.dtype());
+    shape("dY", dY, sizes.queryShape(spec));
+    contiguousHeads("dY", dY);
   }
 
-  /** Checks the states and the stream. The final state must share no memory with an input. */
-  void options(
-      ForwardOptions options, Sizes sizes, Tensor q, Tensor k, Tensor v, @Nullable Tensor logG) {
-    Objects.requireNonNull(options, "options");
-    state("initialState", options.initialState(), sizes);
-    state("finalState", options.finalState(), sizes);
-    stateApart("finalState", options.finalState(), "q", q);
-    stateApart("finalState", options.finalState(), "k", k);
-    stateApart("finalState", options.finalState(), "v", v);
-    stateApart("finalState", options.finalState(), "logG", logG);
-    Stream stream = options.stream();
+  /** Checks a tensor for a result in the spec's dtype, whose last dimension is a head. */
+  void headResult(String name, Tensor result, long[] expected) {
+    result(name, result, spec.dtype(), expected);
+    contiguousHeads(name, result);
+  }
+
+  /** Checks the gradients' tensors. */
+  void gradients(Gradients gradients, CallSizes sizes) {
+    Objects.requireNonNull(gradients, "gradients");
+    headResult("dQ", gradients.dQ(), sizes.queryShape(spec));
+    headResult("dK", gradients.dK(), sizes.keyShape(spec));
+    headResult("dV", gradients.dV(), sizes.keyShape(spec));
+    Tensor dLogG = gradients.dLogG().orElse(null);
+    if (dLogG == null && spec.gated()) {
+      throw new IllegalArgumentException(
+          "gradients without dLogG for a gated operator; give a tensor of shape "
+              + Arrays.toString(sizes.gateShape())
+              + " in FP32, or use newGradients");
+    }
+    if (dLogG != null && !spec.gated()) {
+      throw new IllegalArgumentException(
+          "gradients with dLogG for an operator without gates; leave it out");
+    }
+    if (dLogG != null) {
+      result("dLogG", dLogG, DType.FP32, sizes.gateShape());
+    }
+  }
+
+  private void result(String name, Tensor result, DType dtype, long[] expected) {
+    tensor(name, result, dtype);
+    shape(name, result, expected);
+    if (!result.layout().isInjective()) {
+      throw new IllegalArgumentException(
+          name
+              + " of shape "
+              + result.layout()
+              + " repeats elements, so it cannot hold a result; give a tensor with distinct ones");
+    }
+  }
+
+  /** Checks a call's stream. */
+  void stream(@Nullable Stream stream) {
     if (stream != null) {
       sameAccelerator("stream", stream.accelerator());
       stream.handle();
     }
   }
 
-  private void state(String name, @Nullable State state, Sizes sizes) {
-    if (state == null) {
-      return;
-    }
-    sameAccelerator(name, state.sums().accelerator());
-    state.sums().memory();
-    KernelSpec other = state.spec();
-    if (other.degree() != spec.degree()
-        || other.headDim() != spec.headDim()
-        || other.normalized() != spec.normalized()
-        || state.batch() != sizes.batch()
-        || state.keyHeads() != sizes.keyHeads()) {
+  /** Checks that something belongs to the operator's accelerator. */
+  void sameAccelerator(String name, Accelerator other) {
+    if (other != accelerator) {
       throw new IllegalArgumentException(
           name
-              + " of "
-              + describe(other, state.batch(), state.keyHeads())
-              + "; needed: "
-              + describe(spec, sizes.batch(), sizes.keyHeads())
-              + ", from this operator's newState");
+              + " belongs to another accelerator ("
+              + other.name()
+              + ") than the operator ("
+              + accelerator.name()
+              + "); make it with the operator's accelerator()");
     }
   }
 
-  private static String describe(KernelSpec spec, int batch, int keyHeads) {
-    return "degree "
-        + spec.degree()
-        + ", headDim "
-        + spec.headDim()
-        + (spec.normalized() ? ", normalized" : ", not normalized")
-        + ", batch "
-        + batch
-        + ", key/value heads "
-        + keyHeads;
-  }
-
-  private static void stateApart(
-      String name, @Nullable State state, String otherName, @Nullable Tensor tensor) {
-    if (state != null) {
-      apart(name, state.sums(), otherName, tensor);
-      apart(name, state.keySums().orElse(null), otherName, tensor);
-    }
-  }
-
-  private static void apart(String name, @Nullable Tensor a, String otherName, @Nullable Tensor b) {
-    if (a != null && b != null && Overlap.exists(a, b)) {
-      throw new IllegalArgumentException(
-          name
-              + " of shape "
-              + a.layout()
-              + " overlaps "
-              + otherName
-              + " of shape "
-              + b.layout()
-              + "; results are written while inputs are still read, so give separate memory");
-    }
-  }
-
-  private void heads(String name, Tensor tensor, String expected) {
+  private void heads(String name, Tensor tensor, int heads, String expected) {
     tensor(name, tensor, spec.dtype());
     Layout layout = tensor.layout();
-    if (layout.rank() != 4 || layout.shape()[3] != spec.headDim()) {
+    if (layout.rank() != heads + 2 || layout.shape()[heads + 1] != spec.headDim()) {
       throw new IllegalArgumentException(
           name + " of shape " + Arrays.toString(layout.shape()) + "; expected: " + expected);
     }
@@ -228,18 +164,6 @@ final class ArgumentChecks {
     }
   }
 
-  private void sameAccelerator(String name, Accelerator other) {
-    if (other != accelerator) {
-      throw new IllegalArgumentException(
-          name
-              + " belongs to another accelerator ("
-              + other.name()
-              + ") than the operator ("
-              + accelerator.name()
-              + "); make it with the operator's accelerator()");
-    }
-  }
-
   private static void shape(String name, Tensor tensor, long[] expected) {
     if (!Arrays.equals(tensor.layout().shape(), expected)) {
       throw new IllegalArgumentException(
@@ -252,11 +176,12 @@ final class ArgumentChecks {
   }
 
   private static void contiguousHeads(String name, Tensor tensor) {
-    if (tensor.layout().strides()[3] != 1) {
+    Layout layout = tensor.layout();
+    if (layout.strides()[layout.rank() - 1] != 1) {
       throw new IllegalArgumentException(
           name
               + " of shape "
-              + tensor.layout()
+              + layout
               + "; expected: a stride of 1 in the last dimension (the others are free)");
     }
   }

@@ -11,12 +11,14 @@ import org.jspecify.annotations.Nullable;
  */
 public final class ForwardOptions {
   private static final ForwardOptions DEFAULTS =
-      new ForwardOptions(Form.AUTOMATIC, Double.NaN, null, null, null);
+      new ForwardOptions(Form.AUTOMATIC, Double.NaN, null, null, null, null, null);
 
   private final Form form;
   private final double scale;
   private final @Nullable State initialState;
   private final @Nullable State finalState;
+  private final @Nullable SavedForward saved;
+  private final @Nullable PackedSequences packed;
   private final @Nullable Stream stream;
 
   private ForwardOptions(
@@ -24,22 +26,29 @@ public final class ForwardOptions {
       double scale,
       @Nullable State initialState,
       @Nullable State finalState,
+      @Nullable SavedForward saved,
+      @Nullable PackedSequences packed,
       @Nullable Stream stream) {
     this.form = form;
     this.scale = scale;
     this.initialState = initialState;
     this.finalState = finalState;
+    this.saved = saved;
+    this.packed = packed;
     this.stream = stream;
   }
 
-  /** Returns the defaults: form by length, scale 1/sqrt(d), no states, the default stream. */
+  /**
+   * Returns the defaults: form by length, scale 1/sqrt(d), no states, nothing saved, sequences of
+   * equal length, the default stream.
+   */
   public static ForwardOptions defaults() {
     return DEFAULTS;
   }
 
   /** Asks for a form instead of leaving the choice to the cost model. */
   public ForwardOptions form(Form newForm) {
-    return new ForwardOptions(newForm, scale, initialState, finalState, stream);
+    return new ForwardOptions(newForm, scale, initialState, finalState, saved, packed, stream);
   }
 
   /**
@@ -48,25 +57,36 @@ public final class ForwardOptions {
    * @throws IllegalArgumentException if it is not positive and finite
    */
   public ForwardOptions scale(double newScale) {
-    if (!(newScale > 0) || Double.isInfinite(newScale)) {
-      throw new IllegalArgumentException("scale = " + newScale + "; allowed: positive and finite");
-    }
-    return new ForwardOptions(form, newScale, initialState, finalState, stream);
+    Scale.check(newScale);
+    return new ForwardOptions(form, newScale, initialState, finalState, saved, packed, stream);
   }
 
-  /** Continues from a state, which is read and not changed (unless it is the final state too). */
+  /**
+   * Continues from a state, which is read and not changed (unless it is the final state too). Of
+   * packed sequences, each continues from its own.
+   */
   public ForwardOptions initialState(State state) {
-    return new ForwardOptions(form, scale, state, finalState, stream);
+    return new ForwardOptions(form, scale, state, finalState, saved, packed, stream);
   }
 
   /** Writes the state after the last token here; it may be the initial state. */
   public ForwardOptions finalState(State state) {
-    return new ForwardOptions(form, scale, initialState, state, stream);
+    return new ForwardOptions(form, scale, initialState, state, saved, packed, stream);
+  }
+
+  /** Keeps here what the backward call needs; without, that call computes it again. */
+  public ForwardOptions save(SavedForward place) {
+    return new ForwardOptions(form, scale, initialState, finalState, place, packed, stream);
+  }
+
+  /** Takes sequences of different lengths that lie one after another in the tensors. */
+  public ForwardOptions packed(PackedSequences sequences) {
+    return new ForwardOptions(form, scale, initialState, finalState, saved, sequences, stream);
   }
 
   /** Runs on a stream of the operator's accelerator; without, on its default stream. */
   public ForwardOptions stream(Stream newStream) {
-    return new ForwardOptions(form, scale, initialState, finalState, newStream);
+    return new ForwardOptions(form, scale, initialState, finalState, saved, packed, newStream);
   }
 
   /** Returns the form asked for. */
@@ -76,7 +96,7 @@ public final class ForwardOptions {
 
   /** Returns the scale for a head size: the one set, or {@code 1 / sqrt(headDim)}. */
   public double scaleFor(int headDim) {
-    return Double.isNaN(scale) ? 1 / Math.sqrt(headDim) : scale;
+    return Scale.orDefault(scale, headDim);
   }
 
   /** Returns the state to continue from, or null. */
@@ -87,6 +107,16 @@ public final class ForwardOptions {
   /** Returns the state to write, or null. */
   public @Nullable State finalState() {
     return finalState;
+  }
+
+  /** Returns where to keep what the backward call needs, or null. */
+  public @Nullable SavedForward saved() {
+    return saved;
+  }
+
+  /** Returns where the sequences lie, or null if they are not packed. */
+  public @Nullable PackedSequences packed() {
+    return packed;
   }
 
   /** Returns the stream to run on, or null for the default stream. */

@@ -1,10 +1,10 @@
 package org.powerattention.runtime;
 
-import java.lang.ref.Reference;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
-import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
-import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.LoadedProgram;
 
 /**
@@ -13,26 +13,38 @@ import org.powerattention.runtime.spi.LoadedProgram;
  * <p>Shapes, with b sequences of t tokens, hq query heads, h key/value heads that divide hq, and
  * head size d: {@code q, y [b, t, hq, d]} and {@code k, v [b, t, h, d]} in the spec's dtype with
  * the last dimension contiguous; {@code logG [b, t, h]} in fp32, each value at most 0. All other
- * strides are free; those of inputs may be 0. Sums are kept in fp32.
+ * strides are free; those of inputs may be 0. A gradient has the shape and dtype of what it is the
+ * gradient of. {@linkplain PackedSequences Packed sequences} have no batch dimension: {@code q
+ * [total, hq, d]} and so on. Sums are kept in fp32.
  *
- * <p>Calls check every argument before anything is launched, and are asynchronous on CUDA: host
- * copies of the results wait for them. Safe for many threads, as long as calls that write the same
- * tensors or states are ordered by their caller.
+ * <p>Everywhere, {@code logG} is null exactly if the spec is not gated, or 0 where an address is
+ * given. Calls check every argument before anything is allocated or launched; one that does not fit
+ * is an {@link IllegalArgumentException}, and nothing has happened then. A device that fails is a
+ * {@link DeviceException}. Calls are asynchronous on CUDA: host copies of the results wait for
+ * them. Calls over device addresses take contiguous arrays, copy nothing, and are an {@link
+ * UnsupportedOperationException} on the CPU.
+ *
+ * <p>Safe for many threads, as long as calls that write the same tensors or states are ordered by
+ * their caller.
  */
 public final class PowerAttentionOperator implements AutoCloseable {
   private final Accelerator accelerator;
   private final KernelSpec spec;
   private final LoadedProgram program;
-  private final ArgumentChecks checks;
   private final Lifetime lifetime;
+  private final ForwardCalls forward;
+  private final BackwardCalls backward;
+  private final ServingCalls serving;
 
   private PowerAttentionOperator(
       Accelerator accelerator, String name, KernelSpec spec, LoadedProgram program) {
     this.accelerator = accelerator;
     this.spec = spec;
     this.program = program;
-    this.checks = new ArgumentChecks(accelerator, spec);
     this.lifetime = accelerator.hold(this, "operator " + name, true, program::close);
+    this.forward = new ForwardCalls(this);
+    this.backward = new BackwardCalls(this);
+    this.serving = new ServingCalls(this);
   }
 
   /**
@@ -56,54 +68,27 @@ public final class PowerAttentionOperator implements AutoCloseable {
     return accelerator;
   }
 
-  /**
-   * Computes {@code y} into a new contiguous tensor [b, t, hq, d] of the spec's dtype.
-   *
-   * @param logG log gates; null exactly if the spec is not gated
-   * @throws IllegalArgumentException if an argument does not fit; nothing has happened then
-   * @throws DeviceException if the device fails
-   */
+  /** Computes {@code y} into a new contiguous tensor. */
   public Tensor forward(
       Tensor q, Tensor k, Tensor v, @Nullable Tensor logG, ForwardOptions options) {
-    lifetime.checkOpen();
-    ArgumentChecks.Sizes sizes = checks.inputs(q, k, v, logG);
-    checks.options(options, sizes, q, k, v, logG);
-    Layout layout = Layout.contiguous(sizes.queryShape(spec));
-    Tensor y = accelerator.allocateFor(options.stream(), spec.dtype(), layout);
-    try {
-      launch(y, q, k, v, logG, sizes, options);
-    } catch (RuntimeException | Error e) {
-      y.close();
-      throw e;
-    }
-    return y;
+    return forward.call(new Inputs(q, k, v, logG), options);
   }
 
   /**
-   * Computes {@code y} into a given tensor [b, t, hq, d] of the spec's dtype.
+   * Computes {@code y} into a given tensor.
    *
    * @param y where to; it must not overlap an input or a state, or repeat elements
-   * @param logG log gates; null exactly if the spec is not gated
-   * @throws IllegalArgumentException if an argument does not fit; nothing has happened then
-   * @throws DeviceException if the device fails
    */
   public void forwardInto(
       Tensor y, Tensor q, Tensor k, Tensor v, @Nullable Tensor logG, ForwardOptions options) {
-    lifetime.checkOpen();
-    ArgumentChecks.Sizes sizes = checks.inputs(q, k, v, logG);
-    checks.options(options, sizes, q, k, v, logG);
-    checks.output(y, sizes, q, k, v, logG, options);
-    launch(y, q, k, v, logG, sizes, options);
+    forward.callInto(y, new Inputs(q, k, v, logG), options);
   }
 
   /**
-   * Computes y over contiguous device memory that the caller owns; nothing is copied. The addresses
-   * are those of the first elements, in the shapes and dtypes of {@link #forwardInto}.
+   * Computes {@code y} over device memory that the caller owns.
    *
-   * @param logG 0 exactly if the spec is not gated
-   * @throws IllegalArgumentException if an argument does not fit; nothing has happened then
-   * @throws UnsupportedOperationException on the CPU
-   * @throws DeviceException if the device fails
+   * @param batch number of sequences, packed or not
+   * @param tokens tokens per sequence; of packed sequences, those of all together
    */
   public void forward(
       long q,
@@ -116,21 +101,90 @@ public final class PowerAttentionOperator implements AutoCloseable {
       int queryHeads,
       int keyHeads,
       ForwardOptions options) {
-    lifetime.checkOpen();
-    accelerator.checkCuda("forward over device addresses");
-    ArgumentChecks.Sizes sizes = new ArgumentChecks.Sizes(batch, tokens, queryHeads, keyHeads);
-    try (Tensor queries = accelerator.borrow(spec.dtype(), q, sizes.queryShape(spec));
-        Tensor keys = accelerator.borrow(spec.dtype(), k, sizes.keyShape(spec));
-        Tensor values = accelerator.borrow(spec.dtype(), v, sizes.keyShape(spec));
-        Tensor result = accelerator.borrow(spec.dtype(), y, sizes.queryShape(spec))) {
-      if (logG == 0) {
-        forwardInto(result, queries, keys, values, null, options);
-      } else {
-        try (Tensor gates = accelerator.borrow(DType.FP32, logG, sizes.gateShape())) {
-          forwardInto(result, queries, keys, values, gates, options);
-        }
-      }
-    }
+    forward.callRaw(q, k, v, logG, y, batch, tokens, queryHeads, keyHeads, options);
+  }
+
+  /**
+   * Returns a place for what a forward call keeps for the backward call.
+   *
+   * @param batch number of sequences; 1 for packed sequences
+   * @param tokens tokens per sequence; of packed sequences, those of all together
+   */
+  public SavedForward newSavedForward(int batch, int tokens, int queryHeads) {
+    return backward.newSaved(batch, tokens, queryHeads);
+  }
+
+  /**
+   * Returns tensors, of undefined content, for the gradients of a call.
+   *
+   * @param q queries of the call, for their shape
+   * @param k keys of the call, for their shape
+   * @param options options of the call: whether sequences are packed, and whether there is an
+   *     initial state
+   */
+  public Gradients newGradients(Tensor q, Tensor k, BackwardOptions options) {
+    return backward.newGradients(q, k, options);
+  }
+
+  /**
+   * Computes the gradients of a loss with respect to the inputs of a forward call.
+   *
+   * @param dY gradient of the loss with respect to {@code y}
+   */
+  public Gradients backward(
+      Tensor q, Tensor k, Tensor v, @Nullable Tensor logG, Tensor dY, BackwardOptions options) {
+    return backward.call(new Inputs(q, k, v, logG), dY, options);
+  }
+
+  /**
+   * Computes gradients into given tensors.
+   *
+   * @param gradients where to; they must not overlap an input or each other, or repeat elements
+   * @param dY gradient of the loss with respect to {@code y}
+   */
+  public void backwardInto(
+      Gradients gradients,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      @Nullable Tensor logG,
+      Tensor dY,
+      BackwardOptions options) {
+    backward.callInto(gradients, new Inputs(q, k, v, logG), dY, options);
+  }
+
+  /**
+   * Computes gradients over device memory that the caller owns.
+   *
+   * @param dLogG 0 exactly if the spec is not gated
+   * @param dInitialState where to write the gradient of the initial state; null exactly if the
+   *     options have no initial state
+   * @param batch number of sequences, packed or not
+   * @param tokens tokens per sequence; of packed sequences, those of all together
+   */
+  public void backward(
+      long q,
+      long k,
+      long v,
+      long logG,
+      long dY,
+      long dQ,
+      long dK,
+      long dV,
+      long dLogG,
+      @Nullable State dInitialState,
+      int batch,
+      int tokens,
+      int queryHeads,
+      int keyHeads,
+      BackwardOptions options) {
+    checkOpen();
+    accelerator.checkCuda("backward over device addresses");
+    backward.callRaw(
+        new BackwardCalls.Addresses(q, k, v, logG, dY, dQ, dK, dV, dLogG),
+        dInitialState,
+        CallSizes.ofRaw(batch, tokens, queryHeads, keyHeads, options.packed()),
+        options);
   }
 
   /**
@@ -139,21 +193,153 @@ public final class PowerAttentionOperator implements AutoCloseable {
    * @throws IllegalArgumentException if either is less than 1, or their product too large
    */
   public State newState(int batch, int keyHeads) {
-    lifetime.checkOpen();
-    ArgumentChecks.Sizes sizes = new ArgumentChecks.Sizes(batch, 1, keyHeads, keyHeads);
-    long features = spec.featureDim();
-    Tensor sums =
-        accelerator.zeros(DType.FP32, sizes.batch(), sizes.keyHeads(), features, spec.headDim());
-    if (!spec.normalized()) {
-      return new State(spec, batch, keyHeads, sums, null);
-    }
-    try {
-      Tensor keySums = accelerator.zeros(DType.FP32, batch, keyHeads, features);
-      return new State(spec, batch, keyHeads, sums, keySums);
-    } catch (RuntimeException | Error e) {
-      sums.close();
-      throw e;
-    }
+    return serving.newState(batch, keyHeads);
+  }
+
+  /**
+   * Reads one state that {@link State#save(java.io.OutputStream)} wrote, and nothing after it.
+   *
+   * @throws StateFormatException if there is no such state, it is damaged, of a newer version, or
+   *     of an operator whose spec differs; the message says which
+   * @throws IOException if the stream fails
+   */
+  public State loadState(InputStream source) throws IOException {
+    return StateFile.load(this, source);
+  }
+
+  /**
+   * Reads a file that {@link State#save(Path)} wrote.
+   *
+   * @throws StateFormatException as {@link #loadState(InputStream)}, and if the file goes on after
+   *     the state
+   * @throws IOException if the file cannot be read
+   */
+  public State loadState(Path file) throws IOException {
+    return StateFile.load(this, file);
+  }
+
+  /**
+   * Computes the outputs of tokens that continue a state, which takes them in, into a new
+   * contiguous tensor. However tokens are split into calls, the results agree up to rounding.
+   *
+   * @param state the state, with the batch and key/value heads of the call
+   */
+  public Tensor prefill(
+      State state, Tensor q, Tensor k, Tensor v, @Nullable Tensor logG, ServeOptions options) {
+    return serving.prefill(state, new Inputs(q, k, v, logG), options);
+  }
+
+  /**
+   * Does as {@link #prefill(State, Tensor, Tensor, Tensor, Tensor, ServeOptions)}, into a given
+   * tensor.
+   *
+   * @param y where to; it must not overlap an input or the state, or repeat elements
+   */
+  public void prefillInto(
+      Tensor y,
+      State state,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      @Nullable Tensor logG,
+      ServeOptions options) {
+    serving.prefillInto(y, state, new Inputs(q, k, v, logG), options);
+  }
+
+  /**
+   * Does as {@link #prefill(State, Tensor, Tensor, Tensor, Tensor, ServeOptions)}, over device
+   * memory that the caller owns.
+   */
+  public void prefill(
+      State state,
+      long q,
+      long k,
+      long v,
+      long logG,
+      long y,
+      int tokens,
+      int queryHeads,
+      ServeOptions options) {
+    serving.raw(
+        state,
+        q,
+        k,
+        v,
+        logG,
+        y,
+        tokens,
+        queryHeads,
+        (result, inputs) -> serving.prefillInto(result, state, inputs, options));
+  }
+
+  /**
+   * Computes the output of one more token of each sequence (t = 1), which the state takes in, into
+   * a new contiguous tensor. Takes the same time and memory whatever came before.
+   *
+   * @param state the state, with the batch and key/value heads of the call
+   */
+  public Tensor decode(
+      State state, Tensor q, Tensor k, Tensor v, @Nullable Tensor logG, ServeOptions options) {
+    return serving.decode(state, new Inputs(q, k, v, logG), options);
+  }
+
+  /**
+   * Does as {@link #decode(State, Tensor, Tensor, Tensor, Tensor, ServeOptions)}, into a given
+   * tensor.
+   *
+   * @param y where to; it must not overlap an input or the state, or repeat elements
+   */
+  public void decodeInto(
+      Tensor y,
+      State state,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      @Nullable Tensor logG,
+      ServeOptions options) {
+    serving.decodeInto(y, state, new Inputs(q, k, v, logG), options);
+  }
+
+  /**
+   * Does as {@link #decode(State, Tensor, Tensor, Tensor, Tensor, ServeOptions)}, over device
+   * memory that the caller owns.
+   */
+  public void decode(
+      State state,
+      long q,
+      long k,
+      long v,
+      long logG,
+      long y,
+      int queryHeads,
+      ServeOptions options) {
+    serving.raw(
+        state,
+        q,
+        k,
+        v,
+        logG,
+        y,
+        1,
+        queryHeads,
+        (result, inputs) -> serving.decodeInto(result, state, inputs, options));
+  }
+
+  /**
+   * Records a decode call without carrying it out, to be repeated for each token: a CUDA graph, or
+   * on the CPU the call itself. Every launch reads the inputs that the tensors hold then.
+   *
+   * @param y where to; it must not overlap an input or the state, or repeat elements
+   */
+  public DecodeStep captureDecode(
+      Tensor y,
+      State state,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      @Nullable Tensor logG,
+      ServeOptions options) {
+    return serving.captureDecode(y, state, new Inputs(q, k, v, logG), options);
   }
 
   /** Unloads the program. Closing again does nothing. */
@@ -162,47 +348,22 @@ public final class PowerAttentionOperator implements AutoCloseable {
     lifetime.close();
   }
 
-  private void launch(
-      Tensor y,
-      Tensor q,
-      Tensor k,
-      Tensor v,
-      @Nullable Tensor logG,
-      ArgumentChecks.Sizes sizes,
-      ForwardOptions options) {
-    State initial = options.initialState();
-    State last = options.finalState();
-    Stream stream = options.stream();
-    ForwardProblem problem =
-        new ForwardProblem(
-            spec,
-            sizes.batch(),
-            sizes.tokens(),
-            sizes.queryHeads(),
-            sizes.keyHeads(),
-            options.scaleFor(spec.headDim()),
-            chunked(options.form(), sizes.tokens()),
-            q.backendView(),
-            k.backendView(),
-            v.backendView(),
-            logG == null ? null : logG.backendView(),
-            y.backendView(),
-            initial == null ? null : initial.view(),
-            last == null ? null : last.view(),
-            null,
-            null,
-            stream == null ? 0 : stream.handle());
-    try {
-      program.forward(problem);
-    } finally {
-      // Nothing may be taken for unreachable, and freed, before the work is enqueued.
-      for (Object used : new Object[] {this, y, q, k, v, logG, options}) {
-        Reference.reachabilityFence(used);
-      }
-    }
+  void checkOpen() {
+    lifetime.checkOpen();
   }
 
-  private boolean chunked(Form form, int tokens) {
+  boolean isOpen() {
+    return lifetime.isOpen();
+  }
+
+  /** Returns the program, which has not been closed. */
+  LoadedProgram program() {
+    lifetime.checkOpen();
+    return program;
+  }
+
+  /** Returns whether a call takes the chunked form. */
+  boolean chunked(Form form, int tokens) {
     return switch (form) {
       case ATTENTION -> false;
       case CHUNKED -> true;

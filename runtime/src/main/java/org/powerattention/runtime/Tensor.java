@@ -220,11 +220,26 @@ public final class Tensor implements AutoCloseable {
     return storage.memory();
   }
 
-  /** Returns the first three dimensions as a backend sees them; there must be at least three. */
-  TensorView backendView() {
+  void checkOpen() {
+    storage.checkOpen();
+  }
+
+  /**
+   * Returns the tensor as a backend sees it.
+   *
+   * @param packed whether its first dimensions are [tokens, heads] instead of [batch, tokens,
+   *     heads]
+   */
+  TensorView backendView(boolean packed) {
     long[] strides = layout.strides();
+    int tokens = packed ? 0 : 1;
     return new TensorView(
-        storage.memory(), layout.offset(), dtype, strides[0], strides[1], strides[2]);
+        storage.memory(),
+        layout.offset(),
+        dtype,
+        packed ? 0 : strides[0],
+        strides[tokens],
+        strides[tokens + 1]);
   }
 
   private Tensor viewAs(Layout other) {

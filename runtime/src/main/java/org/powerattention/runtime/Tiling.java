@@ -1,21 +1,4 @@
 package org.powerattention.runtime;
 
-/**
- * The sizes that a generated CUDA source was written with and that its launches must use.
- *
- * @param outputRows query rows of one thread block of the output pass and the attention form
- * @param outputThreads threads of that block
- * @param outputSharedBytes dynamic shared memory of that block, in bytes
- * @param stateFeatures features of one thread block of the state pass
- * @param stateThreads threads of that block
- * @param stateSharedBytes dynamic shared memory of that block, in bytes
- * @param snapshotBytes bytes of one chunk's state snapshot of one key/value head
- */
-public record Tiling(
-    int outputRows,
-    int outputThreads,
-    int outputSharedBytes,
-    int stateFeatures,
-    int stateThreads,
-    int stateSharedBytes,
-    long snapshotBytes) {}
+/** The sizes that a generated CUDA source was written with and that its launches must use. */
+public sealed interface Tiling permits ForwardTiling, BackwardTiling, ServingTiling {}

@@ -28,7 +28,9 @@ final class PowerAttentionOperatorTest {
 
   private static PowerAttentionOperator load(Accelerator device, KernelSpec spec) {
     return PowerAttentionOperator.load(
-        device, new KernelProgram("Layer", spec, PowerAttentionOperatorTest.class, List.of()));
+        device,
+        new KernelProgram(
+            "Layer", spec, PowerAttentionOperatorTest.class, List.of(), List.of(), List.of()));
   }
 
   @AfterEach

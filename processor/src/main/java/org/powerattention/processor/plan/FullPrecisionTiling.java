@@ -13,7 +13,7 @@ final class FullPrecisionTiling {
 
   private FullPrecisionTiling() {}
 
-  static LaunchSizes of(KernelSpec spec, List<Constant> constants) {
+  static ForwardSizes of(KernelSpec spec, List<Constant> constants) {
     int headDim = spec.headDim();
     int rowStride = headDim + 4;
     int outputFloats =
@@ -24,7 +24,7 @@ final class FullPrecisionTiling {
     int stateFloats = 2 * STEP * headDim + STEP * STATE_FEATURES + STEP;
     constants.add(
         new Constant("int", "kRowStride", rowStride, "elements of a row in shared memory"));
-    return new LaunchSizes(
+    return new ForwardSizes(
         OUTPUT_ROWS,
         THREADS,
         outputFloats * Float.BYTES + STEP * FEATURE_BYTES,

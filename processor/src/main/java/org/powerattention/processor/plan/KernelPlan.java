@@ -9,9 +9,10 @@ import org.powerattention.annotations.FeatureMap;
 import org.powerattention.annotations.KernelSpec;
 
 /**
- * How a spec's kernels are written for a family.
+ * How a part of a spec's kernels is written for a family.
  *
  * @param spec what was declared
+ * @param part which of its kernels
  * @param family what it is written for
  * @param symbols the names that conditionals in the CUDA pieces test, with their values
  * @param constants the constants at the head of the source, in order
@@ -19,6 +20,7 @@ import org.powerattention.annotations.KernelSpec;
  */
 public record KernelPlan(
     KernelSpec spec,
+    Part part,
     Family family,
     Map<String, Integer> symbols,
     List<Constant> constants,
@@ -29,8 +31,8 @@ public record KernelPlan(
     constants = List.copyOf(constants);
   }
 
-  /** Plans a spec's kernels. */
-  public static KernelPlan of(KernelSpec spec, Family family) {
+  /** Plans a part of a spec's kernels. */
+  public static KernelPlan of(KernelSpec spec, Part part, Family family) {
     FeatureMap map = spec.featureMap();
     List<Constant> constants = new ArrayList<>();
     constants.add(new Constant("int", "kDegree", spec.degree(), "p"));
@@ -39,28 +41,19 @@ public record KernelPlan(
     constants.add(new Constant("int", "kTileSize", map.tile(), "tau"));
     constants.add(new Constant("int", "kTiles", spec.headDim() / map.tile(), "d / tau"));
     LaunchSizes sizes =
-        spec.dtype() == DType.FP32
-            ? FullPrecisionTiling.of(spec, constants)
-            : TensorCoreTiling.of(spec, constants);
-    constants.add(
-        new Constant("int", "kOutputRows", sizes.outputRows(), "query rows of an output block"));
-    constants.add(new Constant("int", "kOutputThreads", sizes.outputThreads(), "its threads"));
-    constants.add(
-        new Constant(
-            "int", "kOutputSharedBytes", sizes.outputSharedBytes(), "its shared memory, bytes"));
-    constants.add(
-        new Constant("int", "kStateFeatures", sizes.stateFeatures(), "features of a state block"));
-    constants.add(new Constant("int", "kStateThreads", sizes.stateThreads(), "its threads"));
-    constants.add(
-        new Constant(
-            "int", "kStateSharedBytes", sizes.stateSharedBytes(), "its shared memory, bytes"));
-    constants.add(
-        new Constant(
-            "long long",
-            "kSnapshotBytes",
-            sizes.snapshotBytes(),
-            "state of one head at one chunk's start, bytes"));
-    return new KernelPlan(spec, family, symbols(spec, family), constants, sizes);
+        switch (part) {
+          case FORWARD -> ForwardPlan.of(spec, constants);
+          case BACKWARD -> BackwardPlan.of(spec, family, constants);
+          case SERVING -> ServingPlan.of(spec, constants);
+        };
+    return new KernelPlan(spec, part, family, symbols(spec, family), constants, sizes);
+  }
+
+  /** Plans all of a spec's kernels: part after part, each with its families, oldest first. */
+  public static List<KernelPlan> all(KernelSpec spec) {
+    return Part.written().stream()
+        .flatMap(part -> part.families().stream().map(family -> of(spec, part, family)))
+        .toList();
   }
 
   private static Map<String, Integer> symbols(KernelSpec spec, Family family) {

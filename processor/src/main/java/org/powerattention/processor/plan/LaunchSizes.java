@@ -1,21 +1,7 @@
 package org.powerattention.processor.plan;
 
 /**
- * What a launch must know of a source; the launcher hands it to the runtime as its {@code Tiling}.
- *
- * @param outputRows query rows of one thread block of the output pass and the attention form
- * @param outputThreads threads of that block
- * @param outputSharedBytes dynamic shared memory of that block, in bytes
- * @param stateFeatures features of one thread block of the state pass
- * @param stateThreads threads of that block
- * @param stateSharedBytes dynamic shared memory of that block, in bytes
- * @param snapshotBytes bytes of one chunk's state snapshot of one key/value head
+ * What launches must know of a source. Each kind is a record with the components of the runtime's
+ * {@code Tiling} of the same part, as which the launcher hands it over.
  */
-public record LaunchSizes(
-    int outputRows,
-    int outputThreads,
-    int outputSharedBytes,
-    int stateFeatures,
-    int stateThreads,
-    int stateSharedBytes,
-    long snapshotBytes) {}
+public sealed interface LaunchSizes permits ForwardSizes, BackwardSizes, ServingSizes {}

@@ -14,7 +14,7 @@ final class TensorCoreTiling {
 
   private TensorCoreTiling() {}
 
-  static LaunchSizes of(KernelSpec spec, List<Constant> constants) {
+  static ForwardSizes of(KernelSpec spec, List<Constant> constants) {
     int headDim = spec.headDim();
     boolean wide = headDim > 64;
     boolean half = spec.dtype() == DType.FP16;
@@ -60,7 +60,7 @@ final class TensorCoreTiling {
         new Constant("int", "kWarpBlocks", warpFeatures / 16, "blocks of 16 features of a warp"));
     constants.add(
         new Constant("int", "kBlockBytes", blockBytes, "16 features of a snapshot, bytes"));
-    return new LaunchSizes(
+    return new ForwardSizes(
         outputRows,
         OUTPUT_WARPS * WARP,
         outputShared,

@@ -10,14 +10,11 @@ import org.powerattention.processor.plan.KernelPlan;
 import org.powerattention.processor.validate.Operator;
 
 /**
- * Composes the CUDA source of an operator for one architecture family: a head that says what it was
- * generated from, the constants of the plan, and the pieces that the spec needs. It is
+ * Composes the CUDA source of one part of an operator for one architecture family: a head that says
+ * what it was generated from, the constants of the plan, and the pieces that the spec needs. It is
  * self-contained, and the same operator and plan give the same text.
  */
 public final class CudaSource {
-  /** The file that all sources start from. */
-  private static final String MAIN = "power_attention.cu";
-
   /** The file in whose place the constants are written. */
   private static final String SPEC = "spec.cuh";
 
@@ -35,7 +32,7 @@ public final class CudaSource {
   }
 
   /**
-   * Returns the source of an operator.
+   * Returns the source that an operator has by a plan.
    *
    * @throws IllegalStateException if a piece is missing or malformed; the message names the file
    */
@@ -50,7 +47,7 @@ public final class CudaSource {
   }
 
   private String join(KernelPlan plan, String constants) {
-    return new Pieces(root, plan.symbols(), Map.of(SPEC, constants)).join(MAIN);
+    return new Pieces(root, plan.symbols(), Map.of(SPEC, constants)).join(plan.part().mainFile());
   }
 
   private static String head(Operator operator, Family family) {

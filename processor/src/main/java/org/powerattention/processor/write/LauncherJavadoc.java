@@ -51,8 +51,9 @@ final class LauncherJavadoc {
   private static String shapes(KernelSpec spec) {
     return """
     <p>(arXiv 2507.04239.) q and y are [b, t, hq, %1$d], k and v [b, t, h, %1$d], in %2$s%3$s.
-    Query head r reads key/value head r / (hq / h). The scale is 1/sqrt(%1$d) unless given. Sums
-    are kept in fp32.%4$s
+    Query head r reads key/value head r / (hq / h). Packed sequences have no batch dimension: q is
+    [total, hq, %1$d], and so on. The scale is 1/sqrt(%1$d) unless given. Sums are kept in
+    fp32.%4$s
 
     """
         .formatted(
@@ -66,10 +67,15 @@ final class LauncherJavadoc {
     return """
     <ul>
       <li>Features of a key: D = %s
-      <li>State of a key/value head: %s, whatever the context length
+      <li>State of a key/value head: %s, and %s for its latest tokens (up to %d), whatever the
+          context length
       <li>Attention form: %s FLOPs per token and head for each token of context
       <li>Chunked form: %s FLOPs per token and head, in chunks of %s tokens
       <li>The chunked form takes fewer FLOPs from %s tokens on
+      <li>Backward: about 2.5 times the FLOPs of forward
+      <li>Saved for backward: %s
+      <li>Decode: a token reads the state and its latest tokens, %s at most for each key/value head,
+          and writes the state once in %d tokens
     </ul>
 
     <p>Safe for many threads.
@@ -77,10 +83,28 @@ final class LauncherJavadoc {
         .formatted(
             grouped(spec.featureDim()),
             bytes(spec.stateBytes()),
+            bytes(windowBytes(spec)),
+            spec.windowTokens(),
             grouped(Math.round(spec.attentionFlopsPerToken(1))),
             grouped(Math.round(spec.chunkedFlopsPerToken())),
             grouped(spec.chunk()),
-            grouped(spec.crossoverTokens()));
+            grouped(spec.crossoverTokens()),
+            savedBytes(spec),
+            bytes(spec.stateBytes() + windowBytes(spec)),
+            spec.windowTokens() / 2);
+  }
+
+  /** Returns what a saved forward call takes, in words. */
+  static String savedBytes(KernelSpec spec) {
+    return spec.normalized()
+        ? bytes((spec.headDim() + 1L) * Float.BYTES) + " per token and query head"
+        : "nothing, since y is not normalised";
+  }
+
+  /** Bytes of the keys, values and log gates of a state's latest tokens, of one head. */
+  private static long windowBytes(KernelSpec spec) {
+    int token = 2 * spec.headDim() * spec.dtype().bytes() + (spec.gated() ? Float.BYTES : 0);
+    return (long) spec.windowTokens() * token;
   }
 
   private static String grouped(long number) {

@@ -7,6 +7,7 @@ import com.palantir.javapoet.FieldSpec;
 import com.palantir.javapoet.JavaFile;
 import com.palantir.javapoet.MethodSpec;
 import com.palantir.javapoet.TypeSpec;
+import java.lang.reflect.RecordComponent;
 import java.util.List;
 import javax.annotation.processing.Generated;
 import javax.lang.model.element.Modifier;
@@ -14,6 +15,7 @@ import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.processor.plan.KernelPlan;
 import org.powerattention.processor.plan.LaunchSizes;
+import org.powerattention.processor.plan.Part;
 import org.powerattention.processor.validate.Operator;
 
 /** Writes the launcher class of an operator. */
@@ -33,7 +35,7 @@ public final class LauncherWriter {
    * Returns the launcher's source, formatted as google-java-format does.
    *
    * @param operator the operator
-   * @param plans its plans, one for each source, oldest family first
+   * @param plans its plans, one for each source; those of a part oldest family first
    * @param markGenerated whether {@code @Generated} can be seen from the launcher's module
    */
   public String write(Operator operator, List<KernelPlan> plans, boolean markGenerated) {
@@ -81,8 +83,6 @@ public final class LauncherWriter {
   }
 
   private static FieldSpec program(Operator operator, List<KernelPlan> plans, ClassName launcher) {
-    CodeBlock images =
-        plans.stream().map(plan -> image(operator, plan)).collect(CodeBlock.joining(",\n"));
     return FieldSpec.builder(
             RuntimeTypes.KERNEL_PROGRAM,
             "PROGRAM",
@@ -93,28 +93,55 @@ public final class LauncherWriter {
             CodeBlock.builder()
                 .add("\n$>$>new $T(\n$>$>", RuntimeTypes.KERNEL_PROGRAM)
                 .add("$S,\nSPEC,\n$T.class,\n", operator.name(), launcher)
-                .add("$T.of(\n$>$>", List.class)
-                .add(images)
-                .add("))$<$<$<$<$<$<")
+                .add("/* forward= */ $L,\n", images(operator, plans, Part.FORWARD))
+                .add("/* backward= */ $L,\n", images(operator, plans, Part.BACKWARD))
+                .add("/* serving= */ $L)", images(operator, plans, Part.SERVING))
+                .add("$<$<$<$<")
                 .build())
         .build();
   }
 
+  private static CodeBlock images(Operator operator, List<KernelPlan> plans, Part part) {
+    List<CodeBlock> images =
+        plans.stream().filter(plan -> plan.part() == part).map(p -> image(operator, p)).toList();
+    return images.isEmpty()
+        ? CodeBlock.of("$T.of()", List.class)
+        : CodeBlock.builder()
+            .add("$T.of(\n$>$>", List.class)
+            .add(CodeBlock.join(images, ",\n"))
+            .add(")$<$<")
+            .build();
+  }
+
   private static CodeBlock image(Operator operator, KernelPlan plan) {
-    LaunchSizes sizes = plan.sizes();
     return CodeBlock.builder()
-        .add("new $T(\n$>$>", RuntimeTypes.KERNEL_IMAGE)
+        .add("new $T<>(\n$>$>", RuntimeTypes.KERNEL_IMAGE)
         .add("$S,\n", plan.family().architecture())
-        .add("$S,\n", "/" + OperatorFiles.resource(operator, plan.family()))
-        .add("new $T(\n$>$>", RuntimeTypes.TILING)
-        .add("/* outputRows= */ $L,\n", sizes.outputRows())
-        .add("/* outputThreads= */ $L,\n", sizes.outputThreads())
-        .add("/* outputSharedBytes= */ $L,\n", sizes.outputSharedBytes())
-        .add("/* stateFeatures= */ $L,\n", sizes.stateFeatures())
-        .add("/* stateThreads= */ $L,\n", sizes.stateThreads())
-        .add("/* stateSharedBytes= */ $L,\n", sizes.stateSharedBytes())
-        .add("/* snapshotBytes= */ $LL))$<$<$<$<", sizes.snapshotBytes())
+        .add("$S,\n", "/" + OperatorFiles.resource(operator, plan))
+        .add("$L)$<$<", tiling(plan))
         .build();
+  }
+
+  /** The sizes as the runtime's record of the same components. */
+  private static CodeBlock tiling(KernelPlan plan) {
+    CodeBlock.Builder sizes = CodeBlock.builder();
+    sizes.add("new $T(\n$>$>", RuntimeTypes.tiling(plan.part()));
+    String separator = "";
+    for (RecordComponent component : plan.sizes().getClass().getRecordComponents()) {
+      Object value = value(component, plan.sizes());
+      sizes.add("$L/* $L= */ $L", separator, component.getName(), value);
+      sizes.add(value instanceof Long ? "L" : "");
+      separator = ",\n";
+    }
+    return sizes.add(")$<$<").build();
+  }
+
+  private static Object value(RecordComponent component, LaunchSizes sizes) {
+    try {
+      return component.getAccessor().invoke(sizes);
+    } catch (ReflectiveOperationException e) {
+      throw new LinkageError("a public record's component cannot be read", e);
+    }
   }
 
   private static MethodSpec constructor() {

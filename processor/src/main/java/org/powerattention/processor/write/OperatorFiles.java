@@ -7,12 +7,10 @@ import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
 import javax.annotation.processing.Filer;
 import javax.annotation.processing.FilerException;
 import javax.lang.model.element.TypeElement;
 import javax.tools.StandardLocation;
-import org.powerattention.processor.plan.Family;
 import org.powerattention.processor.plan.KernelPlan;
 import org.powerattention.processor.validate.Operator;
 
@@ -30,8 +28,9 @@ public final class OperatorFiles {
   }
 
   /**
-   * Writes the launcher and one CUDA source per family. All texts are made before the first file
-   * is, and the launcher, whose name may be taken, comes first: what fails leaves nothing behind.
+   * Writes the launcher and one CUDA source per part and family. All texts are made before the
+   * first file is, and the launcher, whose name may be taken, comes first: what fails leaves
+   * nothing behind.
    *
    * @param operator the operator
    * @param origin the annotated type
@@ -41,11 +40,10 @@ public final class OperatorFiles {
    */
   public void write(Operator operator, TypeElement origin, boolean markGenerated)
       throws IOException {
-    List<KernelPlan> plans =
-        Stream.of(Family.values()).map(family -> KernelPlan.of(operator.spec(), family)).toList();
+    List<KernelPlan> plans = KernelPlan.all(operator.spec());
     Map<String, String> sources = new LinkedHashMap<>();
     for (KernelPlan plan : plans) {
-      sources.put(resource(operator, plan.family()), cudaSource.compose(operator, plan));
+      sources.put(resource(operator, plan), cudaSource.compose(operator, plan));
     }
     String launcher = launcherWriter.write(operator, plans, markGenerated);
 
@@ -71,15 +69,16 @@ public final class OperatorFiles {
     }
   }
 
-  /** Returns the path of an operator's source for a family, from the root of the class output. */
-  static String resource(Operator operator, Family family) {
+  /** Returns the path of an operator's source by a plan, from the root of the class output. */
+  static String resource(Operator operator, KernelPlan plan) {
     String folder =
         operator.packageName().isEmpty() ? "" : operator.packageName().replace('.', '/') + "/";
     return "META-INF/powerattention/"
         + folder
         + operator.launcherName()
+        + plan.part().suffix()
         + "."
-        + family.architecture()
+        + plan.family().architecture()
         + ".cu";
   }
 }

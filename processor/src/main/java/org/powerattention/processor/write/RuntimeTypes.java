@@ -1,19 +1,35 @@
 package org.powerattention.processor.write;
 
 import com.palantir.javapoet.ClassName;
+import org.powerattention.processor.plan.Part;
 
 /** The runtime's classes that launchers mention; the processor does not depend on them. */
 final class RuntimeTypes {
   private static final String PACKAGE = "org.powerattention.runtime";
 
   static final ClassName ACCELERATOR = ClassName.get(PACKAGE, "Accelerator");
+  static final ClassName BACKWARD_OPTIONS = ClassName.get(PACKAGE, "BackwardOptions");
+  static final ClassName DECODE_STEP = ClassName.get(PACKAGE, "DecodeStep");
   static final ClassName FORWARD_OPTIONS = ClassName.get(PACKAGE, "ForwardOptions");
+  static final ClassName GRADIENTS = ClassName.get(PACKAGE, "Gradients");
   static final ClassName KERNEL_IMAGE = ClassName.get(PACKAGE, "KernelImage");
   static final ClassName KERNEL_PROGRAM = ClassName.get(PACKAGE, "KernelProgram");
   static final ClassName OPERATOR = ClassName.get(PACKAGE, "PowerAttentionOperator");
+  static final ClassName SAVED_FORWARD = ClassName.get(PACKAGE, "SavedForward");
+  static final ClassName SERVE_OPTIONS = ClassName.get(PACKAGE, "ServeOptions");
   static final ClassName STATE = ClassName.get(PACKAGE, "State");
   static final ClassName TENSOR = ClassName.get(PACKAGE, "Tensor");
-  static final ClassName TILING = ClassName.get(PACKAGE, "Tiling");
+
+  /** Returns the record of a part's sizes. */
+  static ClassName tiling(Part part) {
+    return ClassName.get(
+        PACKAGE,
+        switch (part) {
+          case FORWARD -> "ForwardTiling";
+          case BACKWARD -> "BackwardTiling";
+          case SERVING -> "ServingTiling";
+        });
+  }
 
   private RuntimeTypes() {}
 }

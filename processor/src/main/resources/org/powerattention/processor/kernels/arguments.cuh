@@ -26,25 +26,32 @@ struct Strides {
 
 // The one parameter of every kernel. Each field takes eight bytes; pointers that a call does not
 // need are null.
-struct ForwardArguments {
+struct Arguments {
   const element* q;
   const element* k;
   const element* v;
   const float* log_gate;
-  element* y;
-  double* gate_sum;            // workspace [batch, key_heads, tokens]
-  unsigned char* snapshots;    // workspace [batch, key_heads, chunks, kSnapshotBytes]
+  element* y;                  // null where only saved_outputs is asked for
+  double* gate_sum;            // workspace [key_heads, all_tokens]
+  unsigned char* snapshots;    // workspace [key_heads, all_chunks, kSnapshotBytes]
   float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
   const float* initial_sums;   // S before the first token [batch, key_heads, kFeatures, kHeadDim]
   const float* initial_key_sums;  // z before the first token [batch, key_heads, kFeatures]
   float* final_sums;           // S after the last token
   float* final_key_sums;       // z after the last token
+  const int64* offsets;        // packed sequences: first token of each, then the number of all
+  float* saved_outputs;        // y before it is rounded [all_tokens, query_heads, kHeadDim]
+  float* saved_weights;        // sums of the rows' weights [all_tokens, query_heads]
   Strides q_strides;
   Strides k_strides;
   Strides v_strides;
   Strides gate_strides;
   Strides y_strides;
-  int64 tokens;
+  int64 tokens;                // of each sequence; of packed ones, those of the longest
+  int64 all_tokens;            // of all sequences
+  int64 all_chunks;            // places for the snapshots of one head
+  int64 query_start;           // token of k and v at which q and y begin
+  int64 state_end;             // tokens that the final state takes in; of packed ones it is all
   int64 query_heads;
   int64 key_heads;
   int64 chunk;                 // tokens per chunk; all of them in attention form

@@ -2,14 +2,23 @@
 
 constexpr int kScanThreads = 256;
 
+// Segments of a sequence, the last of which may be cut short; an empty sequence has one as well.
+__device__ __forceinline__ int64 segment_count(
+    const Arguments& args, const Sequence& sequence) {
+  const int64 segments =
+      (sequence.chunks + args.chunks_per_segment - 1) / args.chunks_per_segment;
+  return segments > 0 ? segments : 1;
+}
+
 #if GATED
 // exp of the summed log gates of a segment: what remains of the state after it.
-__device__ __forceinline__ float segment_decay(const ForwardArguments& args, int64 segment) {
-  const double* gate_sum = args.gate_sum + blockIdx.y * args.tokens;
+__device__ __forceinline__ float segment_decay(
+    const Arguments& args, const Sequence& sequence, const double* gate_sum,
+    int64 segment) {
   const int64 first = segment * args.chunks_per_segment;
   double log_decay = 0;
   for (int64 chunk = first; chunk < first + args.chunks_per_segment; chunk++) {
-    log_decay += chunk_log_decay(args, gate_sum, chunk);
+    log_decay += chunk_log_decay(args, sequence, gate_sum, chunk);
   }
   return expf((float)log_decay);
 }
@@ -19,9 +28,12 @@ __device__ __forceinline__ float segment_decay(const ForwardArguments& args, int
 //   start_0 = initial,  start_{s+1} = decay_s start_s + alone_s.
 // Grid (kStateNumbers / 256 rounded up, batch * key_heads): one thread for each number.
 extern "C" __global__ __launch_bounds__(kScanThreads)
-void carry_scan(const __grid_constant__ ForwardArguments args) {
+void carry_scan(const __grid_constant__ Arguments args) {
+  const Sequence sequence = sequence_of(args, blockIdx.y / args.key_heads);
+  const int64 last_segment = segment_count(args, sequence) - 1;
 #if GATED
   __shared__ float decay;
+  const double* gate_sum = args.gate_sum + token_place(args, sequence, blockIdx.y % args.key_heads);
 #endif
   const int64 number = blockIdx.x * (int64)kScanThreads + threadIdx.x;
   const int64 sums = (int64)kFeatures * kHeadDim;
@@ -31,11 +43,11 @@ void carry_scan(const __grid_constant__ ForwardArguments args) {
     carry = number < sums ? args.initial_sums[blockIdx.y * sums + number]
                           : args.initial_key_sums[blockIdx.y * kFeatures + number - sums];
   }
-  for (int64 segment = 0; segment < args.segments; segment++) {
-    const bool last = segment == args.segments - 1;  // its sum alone is not needed
+  for (int64 segment = 0; segment <= last_segment; segment++) {
+    const bool last = segment == last_segment;  // its sum alone is not needed
 #if GATED
     __syncthreads();  // the previous decay is read
-    if (threadIdx.x == 0 && !last) decay = segment_decay(args, segment);
+    if (threadIdx.x == 0 && !last) decay = segment_decay(args, sequence, gate_sum, segment);
     __syncthreads();
 #endif
     if (number < kStateNumbers) {

@@ -6,27 +6,77 @@
 // that key's score is small.
 constexpr int64 kOverlap = 64;
 
-__device__ __forceinline__ int64 chunk_count(const ForwardArguments& args) {
-  return (args.tokens + args.chunk - 1) / args.chunk;
+// One of the sequences of a call: a batch entry, or one of those that are packed one after another
+// along the token dimension. Packed ones differ in length and may be empty; grids are sized for the
+// longest, so a block may have nothing to do.
+struct Sequence {
+  int64 first;        // its first token within the batch entry: not 0 only if packed
+  int64 tokens;
+  int64 rows;         // its first token among the tokens of all sequences
+  int64 chunks;
+  int64 first_chunk;  // place of its first chunk among those of all sequences
+  int64 state_end;    // first token that the final state leaves out
+};
+
+template <typename Args>
+__device__ __forceinline__ Sequence sequence_of(const Args& args, int64 index) {
+  Sequence sequence;
+  const bool packed = args.offsets != nullptr;
+  sequence.first = packed ? args.offsets[index] : 0;
+  sequence.tokens = packed ? args.offsets[index + 1] - sequence.first : args.tokens;
+  sequence.rows = packed ? sequence.first : index * args.tokens;
+  sequence.chunks = (sequence.tokens + args.chunk - 1) / args.chunk;
+  // Packed, each sequence has one place more than whole chunks fit: its last may be cut short.
+  sequence.first_chunk =
+      packed ? sequence.first / args.chunk + index : index * sequence.chunks;
+  sequence.state_end = packed ? sequence.tokens : args.state_end;
+  return sequence;
 }
 
-// First token that the state read by a chunk leaves out; for the chunk after the last, all tokens.
-__device__ __forceinline__ int64 state_start(const ForwardArguments& args, int64 chunk) {
+// A sequence's first token in a tensor, for one head.
+template <typename Number>
+__device__ __forceinline__ Number* head_rows(
+    Number* tensor, const Strides& strides, const Sequence& sequence, int64 batch, int64 head) {
+  return tensor + batch * strides.batch + sequence.first * strides.token + head * strides.head;
+}
+
+// Index of a sequence's first token in a workspace [key_heads, all_tokens].
+template <typename Args>
+__device__ __forceinline__ int64 token_place(
+    const Args& args, const Sequence& sequence, int64 head) {
+  return head * args.all_tokens + sequence.rows;
+}
+
+// Index of a sequence's chunk in a workspace [key_heads, all_chunks].
+template <typename Args>
+__device__ __forceinline__ int64 chunk_place(
+    const Args& args, const Sequence& sequence, int64 head, int64 chunk) {
+  return head * args.all_chunks + sequence.first_chunk + chunk;
+}
+
+// First token that the state read by a chunk leaves out; for the chunk after the last, the
+// first that the final state leaves out.
+template <typename Args>
+__device__ __forceinline__ int64 state_start(
+    const Args& args, const Sequence& sequence, int64 chunk) {
   if (chunk == 0) return 0;
-  return chunk < chunk_count(args) ? chunk * args.chunk - kOverlap : args.tokens;
+  return chunk < sequence.chunks ? chunk * args.chunk - kOverlap : sequence.state_end;
 }
 
 #if GATED
 // G of a token of a chunk, or of the kOverlap before it, counted from the chunk's first token on.
+// `gate_sum` has the sums of the sequence's tokens.
+template <typename Args>
 __device__ __forceinline__ double gate_at(
-    const ForwardArguments& args, const double* gate_sum, int64 chunk, int64 token) {
+    const Args& args, const double* gate_sum, int64 chunk, int64 token) {
   const int64 first = chunk * args.chunk;
   return token < first ? gate_sum[token] - gate_sum[first - 1] : gate_sum[token];
 }
 
 // G just before the chunk's state_start, counted likewise.
+template <typename Args>
 __device__ __forceinline__ double gate_before(
-    const ForwardArguments& args, const double* gate_sum, int64 chunk) {
+    const Args& args, const double* gate_sum, int64 chunk) {
   if (chunk == 0) return 0;
   const int64 first = chunk * args.chunk;
   const double before = args.chunk > kOverlap ? gate_sum[first - kOverlap - 1] : 0;
@@ -35,10 +85,11 @@ __device__ __forceinline__ double gate_before(
 
 // G from the chunk's state_start to the next one's, which is the same place where the first chunk is
 // all overlap.
+template <typename Args>
 __device__ __forceinline__ double chunk_log_decay(
-    const ForwardArguments& args, const double* gate_sum, int64 chunk) {
-  const int64 end = state_start(args, chunk + 1);
-  if (end == state_start(args, chunk)) return 0;
+    const Args& args, const Sequence& sequence, const double* gate_sum, int64 chunk) {
+  const int64 end = state_start(args, sequence, chunk + 1);
+  if (end == state_start(args, sequence, chunk)) return 0;
   return gate_at(args, gate_sum, chunk, end - 1) - gate_before(args, gate_sum, chunk);
 }
 #endif

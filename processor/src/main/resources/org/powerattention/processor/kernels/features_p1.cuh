@@ -18,8 +18,7 @@ __device__ __forceinline__ void key_features(
     Pair (&b)[2][2], const element (*keys)[kKeyStride], const FeatureBlock& block, int token, int g,
     int t) {
   for (int half = 0; half < 2; half++) {
-    const uint2 x =
-        *reinterpret_cast<const uint2*>(&keys[block.index * 16 + half * 8 + g][token + 4 * t]);
+    const FourElements x = load_four(&keys[block.index * 16 + half * 8 + g][token + 4 * t]);
     b[half][0] = pair_of(x.x);
     b[half][1] = pair_of(x.y);
   }
@@ -29,8 +28,8 @@ __device__ __forceinline__ void key_features(
 __device__ __forceinline__ void query_features(
     Pair (&a)[4], const element* low, const element* high, const FeatureBlock& block, int t) {
   const int column = block.index * 16 + 2 * t;
-  a[0] = pair_of(*reinterpret_cast<const uint32*>(low + column));
-  a[1] = pair_of(*reinterpret_cast<const uint32*>(high + column));
-  a[2] = pair_of(*reinterpret_cast<const uint32*>(low + column + 8));
-  a[3] = pair_of(*reinterpret_cast<const uint32*>(high + column + 8));
+  a[0] = pair_of(load_two(low + column));
+  a[1] = pair_of(load_two(high + column));
+  a[2] = pair_of(load_two(low + column + 8));
+  a[3] = pair_of(load_two(high + column + 8));
 }

@@ -29,11 +29,9 @@ struct FeatureBlock {
 __device__ __forceinline__ void key_features(
     Pair (&b)[2][2], const element (*keys)[kKeyStride], const FeatureBlock& block, int token, int g,
     int t) {
-  const uint2 xj =
-      *reinterpret_cast<const uint2*>(&keys[block.second_tile * 8 + g][token + 4 * t]);
+  const FourElements xj = load_four(&keys[block.second_tile * 8 + g][token + 4 * t]);
   for (int half = 0; half < 2; half++) {
-    const uint2 xi = *reinterpret_cast<const uint2*>(
-        &keys[block.first_tile * 8 + block.row + half][token + 4 * t]);
+    const FourElements xi = load_four(&keys[block.first_tile * 8 + block.row + half][token + 4 * t]);
     b[half][0] = operand_times(pair_of(xi.x), pair_of(xj.x));
     b[half][1] = operand_times(pair_of(xi.y), pair_of(xj.y));
   }
@@ -44,10 +42,10 @@ __device__ __forceinline__ void query_features(
     Pair (&a)[4], const element* low, const element* high, const FeatureBlock& block, int t) {
   const int row = block.first_tile * 8 + block.row;
   const int column = block.second_tile * 8 + 2 * t;
-  const uint32 xi_low = *reinterpret_cast<const uint32*>(low + row);
-  const uint32 xi_high = *reinterpret_cast<const uint32*>(high + row);
-  const Pair xj_low = pair_of(*reinterpret_cast<const uint32*>(low + column));
-  const Pair xj_high = pair_of(*reinterpret_cast<const uint32*>(high + column));
+  const TwoElements xi_low = load_two(low + row);
+  const TwoElements xi_high = load_two(high + row);
+  const Pair xj_low = pair_of(load_two(low + column));
+  const Pair xj_high = pair_of(load_two(high + column));
   a[0] = operand_times(both_low(xi_low), xj_low);
   a[1] = operand_times(both_low(xi_high), xj_high);
   a[2] = operand_times(both_high(xi_low), xj_low);

@@ -42,15 +42,13 @@ struct FeatureBlock {
 __device__ __forceinline__ void key_features(
     Pair (&b)[2][2], const element (*keys)[kKeyStride], const FeatureBlock& block, int token, int g,
     int t) {
-  const uint2 xi = *reinterpret_cast<const uint2*>(
-      &keys[block.first_tile * 4 + block.row][token + 4 * t]);
-  const uint2 xk =
-      *reinterpret_cast<const uint2*>(&keys[block.third_tile * 4 + g % 4][token + 4 * t]);
+  const FourElements xi = load_four(&keys[block.first_tile * 4 + block.row][token + 4 * t]);
+  const FourElements xk = load_four(&keys[block.third_tile * 4 + g % 4][token + 4 * t]);
   const Pair xik_low = feature_times(pair_of(xi.x), pair_of(xk.x));
   const Pair xik_high = feature_times(pair_of(xi.y), pair_of(xk.y));
   for (int half = 0; half < 2; half++) {
-    const uint2 xj = *reinterpret_cast<const uint2*>(
-        &keys[block.second_tile * 4 + half * 2 + g / 4][token + 4 * t]);
+    const FourElements xj =
+        load_four(&keys[block.second_tile * 4 + half * 2 + g / 4][token + 4 * t]);
     b[half][0] = operand_times(xik_low, pair_of(xj.x));
     b[half][1] = operand_times(xik_high, pair_of(xj.y));
   }
@@ -64,8 +62,7 @@ __device__ __forceinline__ void query_features(
     const Pair xi = both_low(rows[r][block.first_tile * 4 + block.row]);
     const Pair xj = both_low(rows[r][block.second_tile * 4 + t / 2]);
     const Pair xj_next = both_low(rows[r][block.second_tile * 4 + t / 2 + 2]);
-    const Pair xk = pair_of(
-        *reinterpret_cast<const uint32*>(rows[r] + block.third_tile * 4 + t % 2 * 2));
+    const Pair xk = pair_of(load_two(rows[r] + block.third_tile * 4 + t % 2 * 2));
     const Pair xik = feature_times(xi, xk);
     a[r] = operand_times(xik, xj);
     a[2 + r] = operand_times(xik, xj_next);

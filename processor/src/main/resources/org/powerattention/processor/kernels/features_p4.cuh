@@ -48,14 +48,13 @@ struct FeatureBlock {
 __device__ __forceinline__ void key_features(
     Pair (&b)[2][2], const element (*keys)[kKeyStride], const FeatureBlock& block, int token, int g,
     int t) {
-  const uint2 xj = *reinterpret_cast<const uint2*>(&keys[block.tile[1] * 2 + g / 4][token + 4 * t]);
-  const uint2 xk =
-      *reinterpret_cast<const uint2*>(&keys[block.tile[2] * 2 + g / 2 % 2][token + 4 * t]);
-  const uint2 xl = *reinterpret_cast<const uint2*>(&keys[block.tile[3] * 2 + g % 2][token + 4 * t]);
+  const FourElements xj = load_four(&keys[block.tile[1] * 2 + g / 4][token + 4 * t]);
+  const FourElements xk = load_four(&keys[block.tile[2] * 2 + g / 2 % 2][token + 4 * t]);
+  const FourElements xl = load_four(&keys[block.tile[3] * 2 + g % 2][token + 4 * t]);
   const Pair xkl_low = feature_times(pair_of(xk.x), pair_of(xl.x));
   const Pair xkl_high = feature_times(pair_of(xk.y), pair_of(xl.y));
   for (int half = 0; half < 2; half++) {
-    const uint2 xi = *reinterpret_cast<const uint2*>(&keys[block.tile[0] * 2 + half][token + 4 * t]);
+    const FourElements xi = load_four(&keys[block.tile[0] * 2 + half][token + 4 * t]);
     b[half][0] = operand_times(feature_times(pair_of(xi.x), pair_of(xj.x)), xkl_low);
     b[half][1] = operand_times(feature_times(pair_of(xi.y), pair_of(xj.y)), xkl_high);
   }
@@ -66,10 +65,10 @@ __device__ __forceinline__ void query_features(
     Pair (&a)[4], const element* low, const element* high, const FeatureBlock& block, int t) {
   const element* rows[2] = {low, high};
   for (int r = 0; r < 2; r++) {
-    const uint32 xi = *reinterpret_cast<const uint32*>(rows[r] + block.tile[0] * 2);
+    const TwoElements xi = load_two(rows[r] + block.tile[0] * 2);
     const Pair xj = both_low(rows[r][block.tile[1] * 2 + t / 2]);
     const Pair xk = both_low(rows[r][block.tile[2] * 2 + t % 2]);
-    const Pair xl = pair_of(*reinterpret_cast<const uint32*>(rows[r] + block.tile[3] * 2));
+    const Pair xl = pair_of(load_two(rows[r] + block.tile[3] * 2));
     const Pair xkl = feature_times(xk, xl);
     a[r] = operand_times(feature_times(both_low(xi), xj), xkl);
     a[2 + r] = operand_times(feature_times(both_high(xi), xj), xkl);

@@ -6,15 +6,15 @@ constexpr int kGateThreads = 256;
 // of two such sums is then exact to fp32 at any length.
 // Grid (chunks, batch * key_heads): a block walks its chunk, 256 tokens at a step.
 extern "C" __global__ __launch_bounds__(kGateThreads)
-void gate_sum(const __grid_constant__ ForwardArguments args) {
+void gate_sum(const __grid_constant__ Arguments args) {
   __shared__ double warp_sums[kGateThreads / 32];
   const int64 batch = blockIdx.y / args.key_heads;
   const int64 head = blockIdx.y % args.key_heads;
-  const float* log_gate =
-      args.log_gate + batch * args.gate_strides.batch + head * args.gate_strides.head;
-  double* sums = args.gate_sum + blockIdx.y * args.tokens;
+  const Sequence sequence = sequence_of(args, batch);
+  const float* log_gate = head_rows(args.log_gate, args.gate_strides, sequence, batch, head);
+  double* sums = args.gate_sum + token_place(args, sequence, head);
   const int64 first = blockIdx.x * args.chunk;
-  const int64 end = min(first + args.chunk, args.tokens);
+  const int64 end = min(first + args.chunk, sequence.tokens);
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
 

@@ -42,6 +42,10 @@ __device__ __forceinline__ float power(float score) {
 #endif
 }
 
+#if NORMALIZED
+__device__ __forceinline__ float sum_of(Pair pair) { return low_of(pair) + high_of(pair); }
+#endif
+
 // Multiplies the rows of a lane.
 __device__ __forceinline__ void scale_rows(OutputRows& rows, const float (&factors)[kRowBlocks][2]) {
 #pragma unroll
@@ -149,7 +153,7 @@ struct KeyRange {
 // Starts loading a tile of keys and values. Gates relative to the first query row: factors
 // exp(G_row - G_j) of keys before it, G_j - G_row from it on.
 __device__ __forceinline__ void load_keys(
-    const ForwardArguments& args, OutputShared& shared, const KeyRange& range, int64 first,
+    const Arguments& args, OutputShared& shared, const KeyRange& range, int64 first,
     int stage) {
   KeyTile& tile = shared.keys[stage];
   load_rows(tile.k, range.k, range.k_stride, first, range.end, kKeyTile, kOutputThreads,
@@ -222,9 +226,6 @@ __device__ __forceinline__ void attend_tile(
             weight *= shared.gates[stage][j];
 #endif
           }
-#if NORMALIZED
-          rows.weights[r][c / 2] += weight;
-#endif
           scores[r][n][c] = weight;
         }
       }
@@ -240,6 +241,12 @@ __device__ __forceinline__ void attend_tile(
         weights[r][1] = pair_of(left[2], left[3]);
         weights[r][2] = pair_of(right[0], right[1]);
         weights[r][3] = pair_of(right[2], right[3]);
+#if NORMALIZED
+        // Summed as they are rounded: then y is a mean of the values all the same.
+        for (int c = 0; c < 2; c++) {
+          rows.weights[r][c] += sum_of(weights[r][c]) + sum_of(weights[r][2 + c]);
+        }
+#endif
       }
 #pragma unroll
       for (int m = 0; m < kHeadDim / 16; m++) {
@@ -258,7 +265,7 @@ __device__ __forceinline__ void attend_tile(
 
 // rows += sum_j w_ij v_j over the keys of the chunk up to each row.
 __device__ __forceinline__ void attend_chunk(
-    const ForwardArguments& args, OutputRows& rows, OutputShared& shared, const KeyRange& range) {
+    const Arguments& args, OutputRows& rows, OutputShared& shared, const KeyRange& range) {
   float row_gates[kRowBlocks][2] = {};  // G_i - G_row
 #if GATED
   float row_factors[kRowBlocks][2];
@@ -295,37 +302,56 @@ __device__ __forceinline__ void attend_chunk(
   }
 }
 
-// y = sums / weights, or sums * output_scale.
+// y = sums / weights, or sums * output_scale, of rows [first, end) from query_start on.
 __device__ __forceinline__ void write_rows(
-    OutputRows& rows, element* y, int64 stride, int64 first, int64 end, double output_scale,
-    bool aligned) {
+    const Arguments& args, const OutputRows& rows, const Sequence& sequence, int64 batch,
+    int64 query_head, int64 first, int64 end) {
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
   float factors[kRowBlocks][2];
+#if NORMALIZED
+  float weights[kRowBlocks][2];
+#endif
   for (int r = 0; r < kRowBlocks; r++) {
     for (int c = 0; c < 2; c++) {
 #if NORMALIZED
       float weight = rows.weights[r][c];
       weight += __shfl_xor_sync(0xffffffff, weight, 1);
       weight += __shfl_xor_sync(0xffffffff, weight, 2);
+      weights[r][c] = weight;
       factors[r][c] = weight == 0.0f ? 0.0f : 1.0f / weight;
 #else
-      factors[r][c] = (float)output_scale;
+      factors[r][c] = (float)args.output_scale;
 #endif
     }
   }
-  scale_rows(rows, factors);
+  element* y = head_rows(args.y, args.y_strides, sequence, batch, query_head);
+  const bool aligned = is_aligned(args.y, args.y_strides);
 #pragma unroll
   for (int r = 0; r < kRowBlocks; r++) {
 #pragma unroll
     for (int c = 0; c < 2; c++) {
       const int64 row = first + threadIdx.x / 32 * (kRowBlocks * 16) + r * 16 + c * 8 + g;
-      if (row >= end) continue;
+      if (row < args.query_start || row >= end) continue;
+#if NORMALIZED
+      if (args.saved_outputs != nullptr) {
+        const int64 place = (sequence.rows + row) * args.query_heads + query_head;
+        if (t == 0) args.saved_weights[place] = weights[r][c];
+#pragma unroll
+        for (int n = 0; n < kHeadDim / 8; n++) {
+          reinterpret_cast<float2*>(args.saved_outputs + place * kHeadDim)[n * 4 + t] =
+              make_float2(rows.sums[r][n][2 * c] * factors[r][c],
+                          rows.sums[r][n][2 * c + 1] * factors[r][c]);
+        }
+      }
+#endif
+      if (args.y == nullptr) continue;
 #pragma unroll
       for (int n = 0; n < kHeadDim / 8; n++) {
-        element* target = y + row * stride + n * 8 + 2 * t;
-        const float low = rows.sums[r][n][2 * c];
-        const float high = rows.sums[r][n][2 * c + 1];
+        element* target =
+            y + (row - args.query_start) * args.y_strides.token + n * 8 + 2 * t;
+        const float low = rows.sums[r][n][2 * c] * factors[r][c];
+        const float high = rows.sums[r][n][2 * c + 1] * factors[r][c];
         if (aligned) {
           *reinterpret_cast<uint32*>(target) = elements_of(low, high);
         } else {
@@ -340,41 +366,44 @@ __device__ __forceinline__ void write_rows(
 // y of kOutputRows tokens of one query head: block x is a tile of rows within a chunk, block y a
 // batch entry and query head.
 template <bool kWithState>
-__device__ __forceinline__ void output(const ForwardArguments& args) {
+__device__ __forceinline__ void output(const Arguments& args) {
   OutputShared& shared = *reinterpret_cast<OutputShared*>(shared_memory);
   const int64 batch = blockIdx.y / args.query_heads;
   const int64 query_head = blockIdx.y % args.query_heads;
   const int64 head = query_head / (args.query_heads / args.key_heads);
-  const int64 batch_head = batch * args.key_heads + head;
+  const Sequence sequence = sequence_of(args, batch);
   const int64 tiles = (args.chunk + kOutputRows - 1) / kOutputRows;  // of a chunk
   const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
   const int64 chunk = tile / tiles;
   const int64 chunk_first = chunk * args.chunk;
 
   KeyRange range;
-  range.first = state_start(args, chunk);
+  range.first = state_start(args, sequence, chunk);
   range.row = chunk_first + tile % tiles * kOutputRows;
-  range.end = min(min(range.row + kOutputRows, chunk_first + args.chunk), args.tokens);
-  if (range.row >= range.end) return;
-  range.k = args.k + batch * args.k_strides.batch + head * args.k_strides.head;
-  range.v = args.v + batch * args.v_strides.batch + head * args.v_strides.head;
+  range.end = min(min(range.row + kOutputRows, chunk_first + args.chunk), sequence.tokens);
+  if (range.row >= range.end || range.end <= args.query_start) return;
+  range.k = head_rows(args.k, args.k_strides, sequence, batch, head);
+  range.v = head_rows(args.v, args.v_strides, sequence, batch, head);
   range.k_stride = args.k_strides.token;
   range.v_stride = args.v_strides.token;
   range.k_aligned = is_aligned(args.k, args.k_strides);
   range.v_aligned = is_aligned(args.v, args.v_strides);
 #if GATED
   range.chunk = chunk;
-  range.gate_sum = args.gate_sum + batch_head * args.tokens;
+  range.gate_sum = args.gate_sum + token_place(args, sequence, head);
   range.gate_row = range.gate_sum[range.row];
 #endif
 
-  load_rows(shared.q, args.q + batch * args.q_strides.batch + query_head * args.q_strides.head,
-            args.q_strides.token, range.row, range.end, kOutputRows, kOutputThreads,
+  // Rows before query_start have no query: what they find in its place is not written.
+  const int skipped = (int)max(args.query_start - range.row, (int64)0);
+  load_rows(shared.q + skipped, head_rows(args.q, args.q_strides, sequence, batch, query_head),
+            args.q_strides.token, range.row + skipped - args.query_start,
+            range.end - args.query_start, kOutputRows - skipped, kOutputThreads,
             is_aligned(args.q, args.q_strides));
   OutputRows rows{};
   if (kWithState && (chunk > 0 || args.initial_sums != nullptr)) {
     read_from_state(rows, shared,
-                    args.snapshots + (batch_head * chunk_count(args) + chunk) * kSnapshotBytes);
+                    args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
 #if GATED
     // From its start to row i the state decays by exp(G_i) = exp(G_row) exp(G_i - G_row); the
     // second factor comes later.
@@ -388,20 +417,18 @@ __device__ __forceinline__ void output(const ForwardArguments& args) {
 #endif
   }
   attend_chunk(args, rows, shared, range);
-  write_rows(rows, args.y + batch * args.y_strides.batch + query_head * args.y_strides.head,
-             args.y_strides.token, range.row, range.end, args.output_scale,
-             is_aligned(args.y, args.y_strides));
+  write_rows(args, rows, sequence, batch, query_head, range.row, range.end);
 }
 
 // Chunked form: y_i = exp(G_i) phi(q_i) S + sum_j w_ij v_j over the chunk and the tokens before it
 // that S leaves out. Grid (row tiles, batch * query_heads).
 extern "C" __global__ __launch_bounds__(kOutputThreads, 2)
-void output_pass(const __grid_constant__ ForwardArguments args) {
+void output_pass(const __grid_constant__ Arguments args) {
   output<true>(args);
 }
 
 // Attention form: the chunk is the whole sequence. Same grid.
 extern "C" __global__ __launch_bounds__(kOutputThreads, 2)
-void attention(const __grid_constant__ ForwardArguments args) {
+void attention(const __grid_constant__ Arguments args) {
   output<false>(args);
 }

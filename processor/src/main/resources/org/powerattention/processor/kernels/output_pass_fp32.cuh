@@ -109,36 +109,39 @@ struct Gate {
 
 // y of kOutputRows tokens of one query head: block x is a tile of rows within a chunk, block y a
 // batch entry and query head; a thread has four rows.
-__device__ __forceinline__ void output(const ForwardArguments& args, bool with_state) {
+__device__ __forceinline__ void output(const Arguments& args, bool with_state) {
   OutputShared& shared = *reinterpret_cast<OutputShared*>(shared_memory);
   const int64 batch = blockIdx.y / args.query_heads;
   const int64 query_head = blockIdx.y % args.query_heads;
   const int64 head = query_head / (args.query_heads / args.key_heads);
-  const int64 batch_head = batch * args.key_heads + head;
+  const Sequence sequence = sequence_of(args, batch);
   const int64 tiles = (args.chunk + kOutputRows - 1) / kOutputRows;  // of a chunk
   const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
   const int64 chunk = tile / tiles;
   const int64 chunk_first = chunk * args.chunk;
   const int64 first_row = chunk_first + tile % tiles * kOutputRows;
-  const int64 end = min(min(first_row + kOutputRows, chunk_first + args.chunk), args.tokens);
-  if (first_row >= end) return;
-  const element* k = args.k + batch * args.k_strides.batch + head * args.k_strides.head;
-  const element* v = args.v + batch * args.v_strides.batch + head * args.v_strides.head;
+  const int64 end = min(min(first_row + kOutputRows, chunk_first + args.chunk), sequence.tokens);
+  if (first_row >= end || end <= args.query_start) return;
+  const element* k = head_rows(args.k, args.k_strides, sequence, batch, head);
+  const element* v = head_rows(args.v, args.v_strides, sequence, batch, head);
 
   OutputRows rows{};
   rows.row = threadIdx.x / 16 * 4;
   rows.column = threadIdx.x % 16;
-  load_rows(&shared.q[0][0], kRowStride,
-            args.q + batch * args.q_strides.batch + query_head * args.q_strides.head,
-            args.q_strides.token, first_row, end, kOutputRows, kOutputThreads);
+  // Rows before query_start have no query: what they find in its place is not written.
+  const int skipped = (int)max(args.query_start - first_row, (int64)0);
+  load_rows(&shared.q[skipped][0], kRowStride,
+            head_rows(args.q, args.q_strides, sequence, batch, query_head), args.q_strides.token,
+            first_row + skipped - args.query_start, end - args.query_start, kOutputRows - skipped,
+            kOutputThreads);
 #if GATED
-  const double* gate_sum = args.gate_sum + batch_head * args.tokens;
+  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
 #endif
   if (with_state && (chunk > 0 || args.initial_sums != nullptr)) {
     read_from_state(
         rows, shared,
         reinterpret_cast<const float*>(
-            args.snapshots + (batch_head * chunk_count(args) + chunk) * kSnapshotBytes));
+            args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes));
     for (int r = 0; r < 4; r++) {
       // Weights of an even degree are not negative: what is, is rounding.
       rows.weights[r] = fmaxf(rows.weights[r], 0.0f);
@@ -151,7 +154,7 @@ __device__ __forceinline__ void output(const ForwardArguments& args, bool with_s
     }
   }
 
-  for (int64 first = state_start(args, chunk); first < end; first += kStep) {
+  for (int64 first = state_start(args, sequence, chunk); first < end; first += kStep) {
     __syncthreads();  // the last step is done
     load_rows(&shared.k[0][0], kRowStride, k, args.k_strides.token, first, end, kStep,
               kOutputThreads);
@@ -201,16 +204,25 @@ __device__ __forceinline__ void output(const ForwardArguments& args, bool with_s
 #endif
   }
 
-  element* y = args.y + batch * args.y_strides.batch + query_head * args.y_strides.head;
+  element* y = head_rows(args.y, args.y_strides, sequence, batch, query_head);
   for (int r = 0; r < 4; r++) {
-    if (first_row + rows.row + r >= end) continue;
+    const int64 row = first_row + rows.row + r;
+    if (row < args.query_start || row >= end) continue;
 #if NORMALIZED
     const float factor = rows.weights[r] == 0.0f ? 0.0f : 1.0f / rows.weights[r];
+    if (args.saved_outputs != nullptr) {
+      const int64 place = (sequence.rows + row) * args.query_heads + query_head;
+      if (rows.column == 0) args.saved_weights[place] = rows.weights[r];
+      for (int c = 0; c < kColumns; c++) {
+        args.saved_outputs[place * kHeadDim + rows.column + c * 16] = rows.sums[r][c] * factor;
+      }
+    }
 #else
     const float factor = (float)args.output_scale;
 #endif
+    if (args.y == nullptr) continue;
     for (int c = 0; c < kColumns; c++) {
-      y[(first_row + rows.row + r) * args.y_strides.token + rows.column + c * 16] =
+      y[(row - args.query_start) * args.y_strides.token + rows.column + c * 16] =
           rows.sums[r][c] * factor;
     }
   }
@@ -219,12 +231,12 @@ __device__ __forceinline__ void output(const ForwardArguments& args, bool with_s
 // Chunked form: y_i = exp(G_i) phi(q_i) S + sum_j w_ij v_j over the chunk and the tokens before it
 // that S leaves out. Grid (row tiles, batch * query_heads).
 extern "C" __global__ __launch_bounds__(kOutputThreads)
-void output_pass(const __grid_constant__ ForwardArguments args) {
+void output_pass(const __grid_constant__ Arguments args) {
   output(args, true);
 }
 
 // Attention form: the chunk is the whole sequence. Same grid.
 extern "C" __global__ __launch_bounds__(kOutputThreads)
-void attention(const __grid_constant__ ForwardArguments args) {
+void attention(const __grid_constant__ Arguments args) {
   output(args, false);
 }

@@ -9,13 +9,13 @@ __device__ __forceinline__ Pair pair_of(float low, float high) {
   return pair;
 }
 
-__device__ __forceinline__ Pair pair_of(uint32 elements) { return elements; }
+__device__ __forceinline__ Pair pair_of(TwoElements elements) { return elements; }
 
-__device__ __forceinline__ Pair both_low(uint32 elements) {
+__device__ __forceinline__ Pair both_low(TwoElements elements) {
   return __byte_perm(elements, elements, 0x1010);
 }
 
-__device__ __forceinline__ Pair both_high(uint32 elements) {
+__device__ __forceinline__ Pair both_high(TwoElements elements) {
   return __byte_perm(elements, elements, 0x3232);
 }
 
@@ -48,7 +48,7 @@ __device__ __forceinline__ float float_of(element bits) {
   return __uint_as_float((uint32)bits << 16);
 }
 
-__device__ __forceinline__ uint32 elements_of(float low, float high) { return pair_of(low, high); }
+__device__ __forceinline__ TwoElements elements_of(float low, float high) { return pair_of(low, high); }
 
 // A block of a snapshot: 16 features of S as the B operands of output_pass, in the order of its
 // lanes, then the same features of z. Per 16 value columns and lane, one 16-byte word: features

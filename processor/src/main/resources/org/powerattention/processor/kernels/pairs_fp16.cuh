@@ -25,16 +25,16 @@ __device__ __forceinline__ float float_of(element bits) {
 }
 
 // Exact: TF32 holds every fp16.
-__device__ __forceinline__ Pair pair_of(uint32 elements) {
+__device__ __forceinline__ Pair pair_of(TwoElements elements) {
   return Pair{float_of((element)(elements & 0xffff)), float_of((element)(elements >> 16))};
 }
 
-__device__ __forceinline__ Pair both_low(uint32 elements) {
+__device__ __forceinline__ Pair both_low(TwoElements elements) {
   const float value = float_of((element)(elements & 0xffff));
   return Pair{value, value};
 }
 
-__device__ __forceinline__ Pair both_high(uint32 elements) {
+__device__ __forceinline__ Pair both_high(TwoElements elements) {
   const float value = float_of((element)(elements >> 16));
   return Pair{value, value};
 }
@@ -65,7 +65,7 @@ __device__ __forceinline__ element element_of(float value) {
   return bits;
 }
 
-__device__ __forceinline__ uint32 elements_of(float low, float high) {
+__device__ __forceinline__ TwoElements elements_of(float low, float high) {
   return (uint32)element_of(low) | (uint32)element_of(high) << 16;
 }
 

@@ -34,6 +34,7 @@
 #include "output_pass_fp32.cuh"
 #else
 #include "ptx.cuh"
+#include "elements.cuh"
 #if BF16
 #include "pairs_bf16.cuh"
 #else

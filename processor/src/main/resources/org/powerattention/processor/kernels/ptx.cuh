@@ -45,7 +45,7 @@ __device__ __forceinline__ void mma_16(float (&c)[4], const uint32 (&a)[4], uint
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
-#else
+#elif FP16
 __device__ __forceinline__ void mma_16(float (&c)[4], const uint32 (&a)[4], uint32 b0, uint32 b1) {
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
@@ -53,7 +53,9 @@ __device__ __forceinline__ void mma_16(float (&c)[4], const uint32 (&a)[4], uint
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
+#endif
 
+#if FP16 || FP32
 // c [16 x 8] += a [16 x 8] b [8 x 8] in TF32: a holds (g, t), (g+8, t), (g, t+4), (g+8, t+4); b
 // holds (t, g), (t+4, g).
 __device__ __forceinline__ void mma_tf32(

@@ -228,7 +228,7 @@ struct TokenRange {
 
 // Starts loading the keys and values of a step, and their weights exp(G_last - G_j) in lane order.
 __device__ __forceinline__ void load_tokens(
-    const ForwardArguments& args, StateShared& shared, const TokenRange& range, int64 chunk,
+    const Arguments& args, StateShared& shared, const TokenRange& range, int64 chunk,
     int64 first, double last, int stage) {
   load_rows(shared.k, range.k, range.k_stride, first, range.end, kStateTokens, kStateThreads,
             range.k_aligned);
@@ -243,21 +243,23 @@ __device__ __forceinline__ void load_tokens(
 #endif
 }
 
-// The state at each chunk's state_start and after the last token. For each chunk:
+// The state at each chunk's state_start, and the final one. For each chunk:
 //   snapshot = multiplicity * S;   S <- exp(G_last) S + sum_j exp(G_last - G_j) phi(k_j) v_j^T
 // with j from the chunk's state_start to the next one's and G from there on.
 // Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads): a block keeps its
 // features of S in registers and walks its segment of the sequence, 64 tokens at a step; each warp
 // has kWarpBlocks blocks of 16 features and all value columns.
 extern "C" __global__ __launch_bounds__(kStateThreads, 2)
-void state_pass(const __grid_constant__ ForwardArguments args) {
+void state_pass(const __grid_constant__ Arguments args) {
   StateShared& shared = *reinterpret_cast<StateShared*>(shared_memory);
   const int64 batch = blockIdx.z / args.key_heads;
   const int64 head = blockIdx.z % args.key_heads;
-  const int64 chunks = chunk_count(args);
-  const int64 first_chunk = blockIdx.y * args.chunks_per_segment;
-  const int64 end_chunk = min(first_chunk + args.chunks_per_segment, chunks);
+  const Sequence sequence = sequence_of(args, batch);
   const bool totals = args.segment_totals != 0;
+  const int64 last_segment = segment_count(args, sequence) - 1;
+  if (blockIdx.y > last_segment || (totals && blockIdx.y == last_segment)) return;
+  const int64 first_chunk = blockIdx.y * args.chunks_per_segment;
+  const int64 end_chunk = min(first_chunk + args.chunks_per_segment, sequence.chunks);
   const int64 sums_size = (int64)kFeatures * kHeadDim;
   float* segment_state =
       args.segment_states + (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers;
@@ -277,24 +279,25 @@ void state_pass(const __grid_constant__ ForwardArguments args) {
   }
 
   // The tokens of the last chunk matter only to the state after it.
-  const bool whole = totals || args.final_sums != nullptr || end_chunk < chunks;
+  const bool whole = totals || args.final_sums != nullptr || end_chunk < sequence.chunks;
   TokenRange range;
-  range.k = args.k + batch * args.k_strides.batch + head * args.k_strides.head;
-  range.v = args.v + batch * args.v_strides.batch + head * args.v_strides.head;
+  range.k = head_rows(args.k, args.k_strides, sequence, batch, head);
+  range.v = head_rows(args.v, args.v_strides, sequence, batch, head);
   range.k_stride = args.k_strides.token;
   range.v_stride = args.v_strides.token;
   range.k_aligned = is_aligned(args.k, args.k_strides);
   range.v_aligned = is_aligned(args.v, args.v_strides);
-  range.end = state_start(args, whole ? end_chunk : end_chunk - 1);
+  range.end = state_start(args, sequence, whole ? end_chunk : end_chunk - 1);
 #if GATED
-  range.gate_sum = args.gate_sum + blockIdx.z * args.tokens;
+  range.gate_sum = args.gate_sum + token_place(args, sequence, head);
 #endif
   int stage = 0;
   for (int64 chunk = first_chunk; chunk < end_chunk; chunk++) {
-    const int64 chunk_first = state_start(args, chunk);
-    const int64 chunk_end = min(state_start(args, chunk + 1), range.end);
+    const int64 chunk_first = state_start(args, sequence, chunk);
+    const int64 chunk_end = min(state_start(args, sequence, chunk + 1), range.end);
     if (!totals && args.snapshots != nullptr) {
-      write_snapshot(slice, args.snapshots + (blockIdx.z * chunks + chunk) * kSnapshotBytes);
+      write_snapshot(
+          slice, args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
     }
     if (chunk_first >= chunk_end) continue;
     double last = 0;  // G of the chunk's last token
@@ -322,7 +325,7 @@ void state_pass(const __grid_constant__ ForwardArguments args) {
 
   if (totals) {
     write_state(slice, segment_state, segment_state + sums_size);
-  } else if (args.final_sums != nullptr && end_chunk == chunks) {
+  } else if (args.final_sums != nullptr && blockIdx.y == last_segment) {
     write_state(slice, args.final_sums + blockIdx.z * sums_size,
                 args.final_key_sums + blockIdx.z * (int64)kFeatures);
   }

@@ -105,22 +105,24 @@ __device__ __forceinline__ void add_tokens(StateSlice& slice, const StateShared&
   }
 }
 
-// The state at each chunk's state_start and after the last token. For each chunk:
+// The state at each chunk's state_start, and the final one. For each chunk:
 //   snapshot = multiplicity * S;   S <- exp(G_last) S + sum_j exp(G_last - G_j) phi(k_j) v_j^T
 // with j from the chunk's state_start to the next one's and G from there on.
 // Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads): a block keeps its
 // features of S in registers and walks its segment of the sequence, 32 tokens at a step.
 extern "C" __global__ __launch_bounds__(kStateThreads)
-void state_pass(const __grid_constant__ ForwardArguments args) {
+void state_pass(const __grid_constant__ Arguments args) {
   StateShared& shared = *reinterpret_cast<StateShared*>(shared_memory);
   const int64 batch = blockIdx.z / args.key_heads;
   const int64 head = blockIdx.z % args.key_heads;
-  const element* k = args.k + batch * args.k_strides.batch + head * args.k_strides.head;
-  const element* v = args.v + batch * args.v_strides.batch + head * args.v_strides.head;
-  const int64 chunks = chunk_count(args);
-  const int64 first_chunk = blockIdx.y * args.chunks_per_segment;
-  const int64 end_chunk = min(first_chunk + args.chunks_per_segment, chunks);
+  const Sequence sequence = sequence_of(args, batch);
   const bool totals = args.segment_totals != 0;
+  const int64 last_segment = segment_count(args, sequence) - 1;
+  if (blockIdx.y > last_segment || (totals && blockIdx.y == last_segment)) return;
+  const element* k = head_rows(args.k, args.k_strides, sequence, batch, head);
+  const element* v = head_rows(args.v, args.v_strides, sequence, batch, head);
+  const int64 first_chunk = blockIdx.y * args.chunks_per_segment;
+  const int64 end_chunk = min(first_chunk + args.chunks_per_segment, sequence.chunks);
   const int64 sums_size = (int64)kFeatures * kHeadDim;
   float* segment_state =
       args.segment_states + (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers;
@@ -140,18 +142,18 @@ void state_pass(const __grid_constant__ ForwardArguments args) {
   __syncthreads();  // features are located
 
   // The tokens of the last chunk matter only to the state after it.
-  const bool whole = totals || args.final_sums != nullptr || end_chunk < chunks;
-  const int64 end_token = state_start(args, whole ? end_chunk : end_chunk - 1);
+  const bool whole = totals || args.final_sums != nullptr || end_chunk < sequence.chunks;
+  const int64 end_token = state_start(args, sequence, whole ? end_chunk : end_chunk - 1);
   for (int64 chunk = first_chunk; chunk < end_chunk; chunk++) {
-    const int64 chunk_first = state_start(args, chunk);
-    const int64 chunk_end = min(state_start(args, chunk + 1), end_token);
+    const int64 chunk_first = state_start(args, sequence, chunk);
+    const int64 chunk_end = min(state_start(args, sequence, chunk + 1), end_token);
     if (!totals && args.snapshots != nullptr) {
       write_snapshot(slice, shared, reinterpret_cast<float*>(
-          args.snapshots + (blockIdx.z * chunks + chunk) * kSnapshotBytes));
+          args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes));
     }
     if (chunk_first >= chunk_end) continue;
 #if GATED
-    const double* gate_sum = args.gate_sum + blockIdx.z * args.tokens;
+    const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
     const double last = gate_at(args, gate_sum, chunk, chunk_end - 1);
     const float decay = expf((float)(last - gate_before(args, gate_sum, chunk)));
     for (int f = 0; f < 4; f++) {
@@ -194,7 +196,7 @@ void state_pass(const __grid_constant__ ForwardArguments args) {
 
   if (totals) {
     write_state(slice, segment_state, segment_state + sums_size);
-  } else if (args.final_sums != nullptr && end_chunk == chunks) {
+  } else if (args.final_sums != nullptr && blockIdx.y == last_segment) {
     write_state(slice, args.final_sums + blockIdx.z * sums_size,
                 args.final_key_sums + blockIdx.z * (int64)kFeatures);
   }

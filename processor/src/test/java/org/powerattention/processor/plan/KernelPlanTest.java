@@ -40,6 +40,10 @@ final class KernelPlanTest {
     return specs;
   }
 
+  private static ForwardSizes forward(KernelPlan plan) {
+    return (ForwardSizes) plan.sizes();
+  }
+
   private static Map<String, Long> constants(KernelPlan plan) {
     Map<String, Long> constants = new HashMap<>();
     for (Constant constant : plan.constants()) {
@@ -51,7 +55,7 @@ final class KernelPlanTest {
   @Test
   void launchesAreWithinWhatEveryGpuFromAmpereOnCanDo() {
     for (KernelSpec spec : specs()) {
-      LaunchSizes sizes = KernelPlan.of(spec, Family.SM_80).sizes();
+      ForwardSizes sizes = forward(KernelPlan.of(spec, Part.FORWARD, Family.SM_80));
       assertWithMessage("%s", spec).that(sizes.outputSharedBytes()).isAtMost(SHARED_BYTES);
       assertWithMessage("%s", spec).that(sizes.stateSharedBytes()).isAtMost(SHARED_BYTES);
       for (int threads : new int[] {sizes.outputThreads(), sizes.stateThreads()}) {
@@ -65,7 +69,7 @@ final class KernelPlanTest {
   @Test
   void chunksAreWholeOutputBlocks() {
     for (KernelSpec spec : specs()) {
-      LaunchSizes sizes = KernelPlan.of(spec, Family.SM_80).sizes();
+      ForwardSizes sizes = forward(KernelPlan.of(spec, Part.FORWARD, Family.SM_80));
       assertWithMessage("%s", spec).that(spec.chunk() % sizes.outputRows()).isEqualTo(0);
     }
   }
@@ -73,8 +77,8 @@ final class KernelPlanTest {
   @Test
   void snapshotHoldsAllFeaturesInWholeBlocks() {
     for (KernelSpec spec : specs()) {
-      KernelPlan plan = KernelPlan.of(spec, Family.SM_80);
-      LaunchSizes sizes = plan.sizes();
+      KernelPlan plan = KernelPlan.of(spec, Part.FORWARD, Family.SM_80);
+      ForwardSizes sizes = forward(plan);
       assertWithMessage("%s", spec).that(sizes.stateFeatures() % 16).isEqualTo(0);
       int columns = spec.headDim() + (spec.normalized() ? 1 : 0);
       int bytes = spec.dtype() == DType.BF16 ? 2 : 4;
@@ -90,8 +94,8 @@ final class KernelPlanTest {
   void warpsOfAStateBlockShareItsFeaturesEvenly() {
     for (KernelSpec spec : specs()) {
       if (spec.dtype() != DType.FP32) {
-        KernelPlan plan = KernelPlan.of(spec, Family.SM_80);
-        LaunchSizes sizes = plan.sizes();
+        KernelPlan plan = KernelPlan.of(spec, Part.FORWARD, Family.SM_80);
+        ForwardSizes sizes = forward(plan);
         assertWithMessage("%s", spec)
             .that((long) sizes.stateFeatures())
             .isEqualTo(sizes.stateThreads() / 32 * constants(plan).get("kWarpBlocks") * 16);
@@ -103,9 +107,9 @@ final class KernelPlanTest {
   @MethodSource("families")
   void constantsSayWhatTheLauncherSays(Family family) {
     for (KernelSpec spec : specs()) {
-      KernelPlan plan = KernelPlan.of(spec, family);
+      KernelPlan plan = KernelPlan.of(spec, Part.FORWARD, family);
       Map<String, Long> constants = constants(plan);
-      LaunchSizes sizes = plan.sizes();
+      ForwardSizes sizes = forward(plan);
       assertThat(constants)
           .containsAtLeast(
               "kDegree", (long) spec.degree(),
@@ -132,10 +136,10 @@ final class KernelPlanTest {
   @Test
   void symbolsAreThoseOfTheSpec() {
     KernelSpec spec = new KernelSpec(3, 64, 1024, DType.FP16, true, false);
-    assertThat(KernelPlan.of(spec, Family.SM_90A).symbols())
+    assertThat(KernelPlan.of(spec, Part.FORWARD, Family.SM_90A).symbols())
         .containsExactly(
             "DEGREE", 3, "BF16", 0, "FP16", 1, "FP32", 0, "GATED", 1, "NORMALIZED", 0, "SM90", 1);
-    assertThat(KernelPlan.of(spec, Family.SM_80).symbols()).containsEntry("SM90", 0);
+    assertThat(KernelPlan.of(spec, Part.FORWARD, Family.SM_80).symbols()).containsEntry("SM90", 0);
   }
 
   @Test

@@ -4,20 +4,23 @@ import static com.google.common.truth.Truth.assertThat;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.processor.plan.Constant;
 import org.powerattention.processor.plan.Family;
+import org.powerattention.processor.plan.ForwardSizes;
 import org.powerattention.processor.plan.KernelPlan;
-import org.powerattention.processor.plan.LaunchSizes;
+import org.powerattention.processor.plan.Part;
 import org.powerattention.processor.validate.Operator;
 
 final class CudaSourceTest {
-  private static final LaunchSizes SIZES = new LaunchSizes(1, 2, 3, 4, 5, 6, 7);
+  private static final ForwardSizes SIZES = new ForwardSizes(1, 2, 3, 4, 5, 6, 7);
 
   private static String compose(String pieces, int degree, boolean gated, boolean normalized) {
     KernelSpec spec = new KernelSpec(degree, 64, 1024, DType.BF16, gated, normalized);
@@ -29,7 +32,7 @@ final class CudaSourceTest {
             new Constant("int", "kDegree", degree, "p"),
             new Constant("int", "kUnused", 7, "not mentioned by any piece"),
             new Constant("long long", "kBytes", 1L << 40, "bytes"));
-    KernelPlan plan = new KernelPlan(spec, Family.SM_80, symbols, constants, SIZES);
+    KernelPlan plan = new KernelPlan(spec, Part.FORWARD, Family.SM_80, symbols, constants, SIZES);
     Operator operator = new Operator("p", "Outer_Inner", "p.Outer.Inner", true, spec);
     return new CudaSource("/pieces/" + pieces + "/").compose(operator, plan);
   }
@@ -62,6 +65,16 @@ final class CudaSourceTest {
             #undef PASSED
             last
             """);
+  }
+
+  @ParameterizedTest
+  @EnumSource(Part.class)
+  void eachPartStartsFromItsOwnFile(Part part) {
+    KernelSpec spec = new KernelSpec(2, 64, 1024, DType.BF16, true, true);
+    KernelPlan plan = new KernelPlan(spec, part, Family.SM_80, Map.of(), List.of(), SIZES);
+    Operator operator = new Operator("p", "Layer", "p.Layer", true, spec);
+    assertThat(new CudaSource("/pieces/parts/").compose(operator, plan))
+        .endsWith("\n\n" + part.name().toLowerCase(Locale.ROOT) + "\n\nshared\n");
   }
 
   @ParameterizedTest

@@ -18,6 +18,7 @@ import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.processor.plan.Family;
 import org.powerattention.processor.plan.KernelPlan;
+import org.powerattention.processor.plan.Part;
 import org.powerattention.processor.validate.Operator;
 
 /** The sources of all specs that the pieces tell apart, without a CUDA compiler. */
@@ -65,7 +66,7 @@ final class KernelSourcesTest {
           }
           KernelSpec spec = new KernelSpec(degree, 64, 1024, dtype, flags % 2 == 1, normalized);
           for (Family family : Family.values()) {
-            sources.add(Composed.of(KernelPlan.of(spec, family)));
+            sources.add(Composed.of(KernelPlan.of(spec, Part.FORWARD, family)));
           }
         }
       }
@@ -168,7 +169,8 @@ final class KernelSourcesTest {
       standIn = new String(stream.readAllBytes(), StandardCharsets.UTF_8);
     }
     KernelPlan plan =
-        KernelPlan.of(new KernelSpec(2, 64, 1024, DType.BF16, true, true), Family.SM_80);
+        KernelPlan.of(
+            new KernelSpec(2, 64, 1024, DType.BF16, true, true), Part.FORWARD, Family.SM_80);
     assertThat(standIn.lines().filter(line -> line.startsWith("constexpr")).toList())
         .containsExactlyElementsIn(
             plan.constants().stream()

@@ -1,3 +1,3 @@
 package org.powerattention.runtime;
 
-public record KernelImage(String family, String resource, Tiling tiling) {}
+public record KernelImage<T extends Tiling>(String family, String resource, T tiling) {}

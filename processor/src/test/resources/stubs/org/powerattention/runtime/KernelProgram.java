@@ -4,4 +4,9 @@ import java.util.List;
 import org.powerattention.annotations.KernelSpec;
 
 public record KernelProgram(
-    String name, KernelSpec spec, Class<?> anchor, List<KernelImage> images) {}
+    String name,
+    KernelSpec spec,
+    Class<?> anchor,
+    List<KernelImage<ForwardTiling>> forward,
+    List<KernelImage<BackwardTiling>> backward,
+    List<KernelImage<ServingTiling>> serving) {}

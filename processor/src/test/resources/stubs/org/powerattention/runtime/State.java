@@ -1,3 +1,13 @@
 package org.powerattention.runtime;
 
-public final class State {}
+import java.io.OutputStream;
+
+public final class State {
+  public State copyTo(PowerAttentionOperator target) {
+    throw new UnsupportedOperationException();
+  }
+
+  public void save(OutputStream target) {
+    throw new UnsupportedOperationException();
+  }
+}

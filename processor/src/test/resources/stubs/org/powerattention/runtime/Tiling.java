@@ -1,10 +1,3 @@
 package org.powerattention.runtime;
 
-public record Tiling(
-    int outputRows,
-    int outputThreads,
-    int outputSharedBytes,
-    int stateFeatures,
-    int stateThreads,
-    int stateSharedBytes,
-    long snapshotBytes) {}
+public sealed interface Tiling permits ForwardTiling, BackwardTiling, ServingTiling {}

@@ -106,6 +106,16 @@ final class CpuMemory implements Memory {
     target.put(slice(offset, target.remaining()));
   }
 
+  @Override
+  public void copyFrom(Memory source, long sourceOffset, long offset, long bytes) {
+    if (source instanceof CpuMemory cpu) {
+      int length = Math.toIntExact(bytes);
+      slice(offset, length).put(cpu.slice(sourceOffset, length));
+    } else {
+      Memory.super.copyFrom(source, sourceOffset, offset, bytes);
+    }
+  }
+
   private ByteBuffer slice(long offset, int length) {
     ByteBuffer whole = open();
     if (offset < 0 || offset > bytes - length) {

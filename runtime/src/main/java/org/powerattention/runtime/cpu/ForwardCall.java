@@ -1,5 +1,6 @@
 package org.powerattention.runtime.cpu;
 
+import java.util.Objects;
 import java.nio.FloatBuffer;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.spi.ForwardProblem;
@@ -16,7 +17,7 @@ final class ForwardCall {
   ForwardCall(ForwardProblem problem, Inputs inputs) {
     this.problem = problem;
     this.inputs = inputs;
-    this.outputs = new ElementWriter(problem.y(), "y", inputs.headDim);
+    this.outputs = new ElementWriter(Objects.requireNonNull(problem.y(), "y"), "y", inputs.headDim);
     SavedView saved = problem.saved();
     this.savedOutputs = saved == null ? null : CpuMemory.bufferOf(saved.outputs()).asFloatBuffer();
     this.savedWeightSums =

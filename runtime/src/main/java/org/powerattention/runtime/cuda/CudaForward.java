@@ -3,7 +3,7 @@ package org.powerattention.runtime.cuda;
 import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.KernelSpec;
-import org.powerattention.runtime.Tiling;
+import org.powerattention.runtime.ForwardTiling;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.Memory;
 
@@ -15,7 +15,7 @@ final class CudaForward {
   private static final int SCAN_THREADS = 256; // kScanThreads of carry_scan.cuh
 
   private final KernelSpec spec;
-  private final Tiling tiling;
+  private final ForwardTiling tiling;
   private final CudaBackend backend;
   private final @Nullable CudaKernel gateSum;
   private final CudaKernel statePass;
@@ -23,7 +23,7 @@ final class CudaForward {
   private final CudaKernel outputPass;
   private final CudaKernel attention;
 
-  CudaForward(KernelSpec spec, Tiling tiling, CudaModule module, CudaBackend backend) {
+  CudaForward(KernelSpec spec, ForwardTiling tiling, CudaModule module, CudaBackend backend) {
     this.spec = spec;
     this.tiling = tiling;
     this.backend = backend;
@@ -36,20 +36,30 @@ final class CudaForward {
 
   /** Enqueues a call on its stream. The workspace is freed there when the call is done. */
   void launch(ForwardProblem problem) {
+    launch(problem, 0, 0);
+  }
+
+  /**
+   * Enqueues a call with margins, as {@link #launch(ForwardProblem)} does. Its tokens are those of
+   * k and v; they may not be packed.
+   *
+   * @param queryStart token of k and v at which q and y begin: outputs before it are not computed
+   * @param heldBack tokens at the end that the final state leaves out, up to 64
+   */
+  void launch(ForwardProblem problem, int queryStart, int heldBack) {
     ForwardPlan plan = ForwardPlan.of(problem, tiling, backend.device().multiprocessors());
     if (plan.workspaceBytes() == 0) {
-      launch(problem, plan, null);
+      launch(problem, plan, ForwardArguments.of(problem, plan, queryStart, heldBack, null));
       return;
     }
     try (Memory workspace = backend.allocateAsync(plan.workspaceBytes(), problem.stream())) {
-      launch(problem, plan, workspace);
+      launch(problem, plan, ForwardArguments.of(problem, plan, queryStart, heldBack, workspace));
     }
   }
 
-  private void launch(ForwardProblem problem, ForwardPlan plan, @Nullable Memory workspace) {
+  private void launch(ForwardProblem problem, ForwardPlan plan, ByteBuffer arguments) {
     long stream = problem.stream();
     long heads = (long) problem.batch() * problem.keyHeads();
-    ByteBuffer arguments = ForwardArguments.of(problem, plan, workspace);
     if (gateSum != null) {
       gateSum.launch(plan.chunks(), heads, 1, GATE_THREADS, 0, stream, arguments);
     }

@@ -92,13 +92,37 @@ final class CudaMemory implements Memory {
   }
 
   @Override
-  public void clear() {
-    backend.context().run(this::clearNow);
+  public void copyFrom(Memory source, long sourceOffset, long offset, long bytes) {
+    if (source instanceof CudaMemory other && other.backend == backend) {
+      checkRange(offset, bytes);
+      other.checkRange(sourceOffset, bytes);
+      backend
+          .context()
+          .run(() -> copyWithin(other.address + sourceOffset, address + offset, bytes));
+    } else {
+      Memory.super.copyFrom(source, sourceOffset, offset, bytes);
+    }
   }
 
-  private void clearNow() {
+  private void copyWithin(long from, long to, long count) {
     Driver.check(
-        JCudaDriver.cuMemsetD8Async(Handles.pointer(address), (byte) 0, bytes, Handles.stream(0)),
+        JCudaDriver.cuMemcpyDtoDAsync(
+            Handles.pointer(to), Handles.pointer(from), count, Handles.stream(0)),
+        "cuMemcpyDtoDAsync",
+        backend.name());
+    // A stream that someone else made might not wait for the default stream.
+    backend.synchronize(0);
+  }
+
+  @Override
+  public void clear(long offset, long count) {
+    checkRange(offset, count);
+    backend.context().run(() -> clearNow(address + offset, count));
+  }
+
+  private void clearNow(long start, long count) {
+    Driver.check(
+        JCudaDriver.cuMemsetD8Async(Handles.pointer(start), (byte) 0, count, Handles.stream(0)),
         "cuMemsetD8Async",
         backend.name());
     // A stream that someone else made might not wait for the default stream.
@@ -111,7 +135,7 @@ final class CudaMemory implements Memory {
   }
 
   private void checkRange(long offset, long count) {
-    if (offset < 0 || count > bytes - offset) {
+    if (offset < 0 || count < 0 || count > bytes - offset) {
       throw new IndexOutOfBoundsException(
           count + " bytes at " + offset + " of a block of " + bytes + " bytes");
     }

@@ -1,14 +1,18 @@
 package org.powerattention.runtime.cuda;
 
 import org.powerattention.annotations.KernelSpec;
-import org.powerattention.runtime.Tiling;
+import org.powerattention.runtime.ForwardTiling;
 import org.powerattention.runtime.spi.ForwardProblem;
+import org.powerattention.runtime.spi.PackedView;
 
 /**
  * How a forward call is cut into thread blocks, and the workspace it needs.
  *
  * @param chunk tokens per chunk: the spec's, or all of them in attention form
- * @param chunks chunks of a sequence
+ * @param chunks chunks of a sequence; of packed sequences, those of the longest
+ * @param allTokens tokens of all sequences
+ * @param allChunks places for the snapshots of one head; a packed sequence takes one for each whole
+ *     chunk that precedes it among all tokens and one more for each sequence
  * @param segments parts of a sequence that the state pass walks at the same time
  * @param chunksPerSegment chunks of each but the last
  * @param statePass whether there is a state to compute: to read it in later chunks, or to return it
@@ -20,6 +24,8 @@ import org.powerattention.runtime.spi.ForwardProblem;
 record ForwardPlan(
     long chunk,
     long chunks,
+    long allTokens,
+    long allChunks,
     long segments,
     long chunksPerSegment,
     boolean statePass,
@@ -32,13 +38,18 @@ record ForwardPlan(
 
   private static final long ALIGNMENT = 256;
 
-  static ForwardPlan of(ForwardProblem problem, Tiling tiling, int multiprocessors) {
+  static ForwardPlan of(ForwardProblem problem, ForwardTiling tiling, int multiprocessors) {
     KernelSpec spec = problem.spec();
-    long heads = (long) problem.batch() * problem.keyHeads();
+    int batch = problem.batch();
+    PackedView packed = problem.packed();
+    long heads = (long) batch * problem.keyHeads();
     boolean readsState = problem.chunked() || problem.initialState() != null;
     boolean statePass = readsState || problem.finalState() != null;
-    long chunk = problem.chunked() ? spec.chunk() : problem.tokens();
-    long chunks = divideUp(problem.tokens(), chunk);
+    long tokens = Math.max(1, problem.tokens()); // all packed sequences may be empty
+    long chunk = problem.chunked() ? spec.chunk() : tokens;
+    long chunks = divideUp(tokens, chunk);
+    long allTokens = packed == null ? batch * tokens : packed.offsets()[batch];
+    long allChunks = packed == null ? batch * chunks : allTokens / chunk + batch;
     long perSegment = chunks;
     if (statePass) {
       long blocks = heads * divideUp(spec.featureDim(), tiling.stateFeatures());
@@ -48,12 +59,14 @@ record ForwardPlan(
     return new ForwardPlan(
         chunk,
         chunks,
+        allTokens,
+        allChunks,
         segments,
         perSegment,
         statePass,
         readsState,
-        spec.gated() ? heads * problem.tokens() * Double.BYTES : 0,
-        readsState ? heads * chunks * tiling.snapshotBytes() : 0,
+        spec.gated() ? problem.keyHeads() * allTokens * Double.BYTES : 0,
+        readsState ? problem.keyHeads() * allChunks * tiling.snapshotBytes() : 0,
         segments > 1 ? heads * segments * spec.stateBytes() : 0);
   }
 
@@ -61,7 +74,7 @@ record ForwardPlan(
    * Segments cost a second walk over all but the last, so there are only as many as multiprocessors
    * would otherwise idle.
    */
-  private static long segmentsThatFill(long blocks, long chunks, int multiprocessors) {
+  static long segmentsThatFill(long blocks, long chunks, int multiprocessors) {
     long places = STATE_BLOCKS_PER_MULTIPROCESSOR * multiprocessors;
     return Math.max(1, Math.min(chunks, places / blocks));
   }

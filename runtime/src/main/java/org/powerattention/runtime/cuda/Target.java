@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.stream.Collectors;
 import org.powerattention.runtime.CompilationException;
 import org.powerattention.runtime.KernelImage;
+import org.powerattention.runtime.Tiling;
 
 /**
  * What a source is compiled to for a device.
@@ -16,7 +17,7 @@ record Target(String architecture, boolean binary) {
   static final int LEAST_CAPABILITY = 80;
 
   /** An image and what it is compiled to. */
-  record Choice(KernelImage image, Target target) {}
+  record Choice<T extends Tiling>(KernelImage<T> image, Target target) {}
 
   /** Returns the options that the compiler is given. */
   List<String> options() {
@@ -32,9 +33,10 @@ record Target(String architecture, boolean binary) {
    * @param supported the architectures that the compiler reports
    * @throws CompilationException if there is none
    */
-  static Choice choose(List<KernelImage> images, int capability, List<Integer> supported) {
+  static <T extends Tiling> Choice<T> choose(
+      List<KernelImage<T>> images, int capability, List<Integer> supported) {
     for (int i = images.size() - 1; i >= 0; i--) {
-      KernelImage image = images.get(i);
+      KernelImage<T> image = images.get(i);
       String family = image.family();
       // sm_90a has instructions that no other architecture has, not even newer ones.
       boolean exact = family.endsWith("a");
@@ -43,11 +45,11 @@ record Target(String architecture, boolean binary) {
         continue;
       }
       if (supported.contains(capability)) {
-        return new Choice(image, new Target(exact ? family : "sm_" + capability, true));
+        return new Choice<>(image, new Target(exact ? family : "sm_" + capability, true));
       }
       int nearest = supported.stream().filter(a -> a <= capability).max(Integer::compare).orElse(0);
       if (!exact && nearest >= least) {
-        return new Choice(image, new Target("compute_" + nearest, false));
+        return new Choice<>(image, new Target("compute_" + nearest, false));
       }
     }
     String families = images.stream().map(KernelImage::family).collect(Collectors.joining(", "));

@@ -17,7 +17,7 @@ import org.powerattention.annotations.KernelSpec;
  * @param k keys [b, t, h, d]
  * @param v values [b, t, h, d]
  * @param logG fp32 log gates [b, t, h]; null if the spec is not gated
- * @param y output [b, t, hq, d]
+ * @param y output [b, t, hq, d]; null where only what is saved is wanted, on CUDA
  * @param initialState state before the first token, whose window is empty; or null for zero
  * @param finalState where to write the state after the last token, without a window; or null
  * @param saved where to keep what the backward call needs; or null
@@ -36,7 +36,7 @@ public record ForwardProblem(
     TensorView k,
     TensorView v,
     @Nullable TensorView logG,
-    TensorView y,
+    @Nullable TensorView y,
     @Nullable StateView initialState,
     @Nullable StateView finalState,
     @Nullable SavedView saved,

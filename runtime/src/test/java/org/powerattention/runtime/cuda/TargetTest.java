@@ -8,14 +8,16 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.powerattention.runtime.CompilationException;
+import org.powerattention.runtime.ForwardTiling;
 import org.powerattention.runtime.KernelImage;
-import org.powerattention.runtime.Tiling;
 
 final class TargetTest {
-  private static final Tiling TILING = new Tiling(64, 128, 0, 64, 128, 0, 0);
-  private static final KernelImage SM_80 = new KernelImage("sm_80", "/a.cu", TILING);
-  private static final KernelImage SM_90A = new KernelImage("sm_90a", "/b.cu", TILING);
-  private static final List<KernelImage> BOTH = List.of(SM_80, SM_90A);
+  private static final ForwardTiling TILING = new ForwardTiling(64, 128, 0, 64, 128, 0, 0);
+  private static final KernelImage<ForwardTiling> SM_80 =
+      new KernelImage<>("sm_80", "/a.cu", TILING);
+  private static final KernelImage<ForwardTiling> SM_90A =
+      new KernelImage<>("sm_90a", "/b.cu", TILING);
+  private static final List<KernelImage<ForwardTiling>> BOTH = List.of(SM_80, SM_90A);
 
   /** As NVRTC 12.9 reports. */
   private static final List<Integer> NVRTC_12_9 =
@@ -34,14 +36,14 @@ final class TargetTest {
     "120, sm_80, sm_120",
   })
   void theNewestFamilyBecomesMachineCode(int capability, String family, String architecture) {
-    Target.Choice choice = Target.choose(BOTH, capability, NVRTC_12_9);
+    Target.Choice<ForwardTiling> choice = Target.choose(BOTH, capability, NVRTC_12_9);
     assertThat(choice.image().family()).isEqualTo(family);
     assertThat(choice.target()).isEqualTo(new Target(architecture, true));
   }
 
   @Test
   void aDeviceThatTheCompilerDoesNotKnowGetsPtxOfTheNearestLowerArchitecture() {
-    Target.Choice choice = Target.choose(BOTH, 103, NVRTC_12_0);
+    Target.Choice<ForwardTiling> choice = Target.choose(BOTH, 103, NVRTC_12_0);
     assertThat(choice.image()).isEqualTo(SM_80);
     assertThat(choice.target()).isEqualTo(new Target("compute_90", false));
     assertThat(Target.choose(BOTH, 88, NVRTC_12_9).target())
@@ -52,7 +54,7 @@ final class TargetTest {
   void aHopperWithoutItsOwnFamilyRunsTheOlderOne() {
     assertThat(Target.choose(List.of(SM_80), 90, NVRTC_12_9).target())
         .isEqualTo(new Target("sm_90", true));
-    Target.Choice choice = Target.choose(BOTH, 90, List.of(70, 80, 86));
+    Target.Choice<ForwardTiling> choice = Target.choose(BOTH, 90, List.of(70, 80, 86));
     assertThat(choice.image()).isEqualTo(SM_80);
     assertThat(choice.target()).isEqualTo(new Target("compute_86", false));
   }

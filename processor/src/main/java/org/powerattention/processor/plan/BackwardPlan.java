@@ -1,0 +1,156 @@
+package org.powerattention.processor.plan;
+
+import java.util.List;
+import org.powerattention.annotations.DType;
+import org.powerattention.annotations.KernelSpec;
+
+/** Tile sizes of the backward kernels, which use tensor cores for every dtype. */
+final class BackwardPlan {
+  private static final int WARP = 32;
+  private static final int WARP_ROWS = 16;
+  private static final int SLAB_FEATURES = 64; // kSlab of contraction.cuh
+  private static final int MAX_QUERY_WARPS = 8;
+
+  /** Most warps of a block of keys: two chunks' states part at multiples of 64 keys. */
+  private static final int MAX_KEY_WARPS = 4;
+
+  private static final int MAX_STATE_WARPS = 4;
+
+  /** Fewer warps than these to a block leave a multiprocessor idle. */
+  private static final int ENOUGH_WARPS = 4;
+
+  private final KernelSpec spec;
+  private final Family family;
+  private final int headDim;
+  private final int elementBytes;
+  private final int operandBytes; // sizeof(stored) of fragments.cuh
+  private final int rowStride;
+  private final boolean wide;
+
+  private BackwardPlan(KernelSpec spec, Family family) {
+    this.spec = spec;
+    this.family = family;
+    this.headDim = spec.headDim();
+    this.elementBytes = spec.dtype().bytes();
+    this.operandBytes = spec.dtype() == DType.BF16 ? 2 : 4;
+    this.rowStride = headDim + 8;
+    this.wide = headDim > 64;
+  }
+
+  /** Rows of a block with its shared memory. */
+  private record Block(int warps, int stages, int sharedBytes) {}
+
+  static BackwardSizes of(KernelSpec spec, Family family, List<Constant> constants) {
+    return new BackwardPlan(spec, family).plan(constants);
+  }
+
+  private BackwardSizes plan(List<Constant> constants) {
+    int features = spec.featureDim();
+    int warpFeatures = warpFeatures(features);
+    int stateWarps = Math.min(MAX_STATE_WARPS, divideUp(features, warpFeatures));
+    int stateShared = stateSharedBytes();
+    // Queries do not wait for a chunk's end in the middle of a block where that can be avoided.
+    int queryWarps = spec.chunk() % (MAX_QUERY_WARPS * WARP_ROWS) == 0 ? MAX_QUERY_WARPS : 4;
+    Block query = block(queryWarps, stepBytes(12));
+    Block key = block(MAX_KEY_WARPS, stepBytes(16));
+    long snapshotBytes =
+        (long) features * (headDim * operandBytes + (spec.normalized() ? Float.BYTES : 0));
+
+    int stateFeatures = stateWarps * warpFeatures;
+    int stateThreads = stateWarps * WARP;
+    add(constants, "kRowStride", rowStride, "elements of a row in shared memory");
+    add(constants, "kStateFeatures", stateFeatures, "features of a state block");
+    add(constants, "kWarpBlocks", warpFeatures / 16, "blocks of 16 features of a warp");
+    add(constants, "kStateThreads", stateThreads, "threads of a state block");
+    add(constants, "kStateSharedBytes", stateShared, "its shared memory, bytes");
+    add(constants, "kQueryRows", query.warps * WARP_ROWS, "rows of a query block");
+    add(constants, "kQueryThreads", query.warps * WARP, "its threads");
+    add(constants, "kQueryStages", query.stages, "slabs of a snapshot that it holds");
+    add(constants, "kQuerySharedBytes", query.sharedBytes, "its shared memory, bytes");
+    add(constants, "kKeyRows", key.warps * WARP_ROWS, "rows of a key block");
+    add(constants, "kKeyThreads", key.warps * WARP, "its threads");
+    add(constants, "kKeyStages", key.stages, "slabs of a snapshot that it holds");
+    add(constants, "kKeySharedBytes", key.sharedBytes, "its shared memory, bytes");
+    constants.add(
+        new Constant(
+            "long long",
+            "kSnapshotBytes",
+            snapshotBytes,
+            "state of one head at one chunk's start, bytes"));
+    return new BackwardSizes(
+        stateFeatures,
+        stateThreads,
+        stateShared,
+        query.warps * WARP_ROWS,
+        query.warps * WARP,
+        query.sharedBytes,
+        key.warps * WARP_ROWS,
+        key.warps * WARP,
+        key.sharedBytes,
+        snapshotBytes);
+  }
+
+  /** A warp's accumulators are its features times all value columns, in registers. */
+  private int warpFeatures(int features) {
+    int most =
+        switch (spec.dtype()) {
+          case BF16 -> wide ? 32 : 64;
+          case FP16 -> 32;
+          case FP32 -> wide ? 16 : 32;
+        };
+    return spec.degree() == 1 ? Math.min(most, divideUp(features, 64) * 16) : most;
+  }
+
+  private int stateSharedBytes() {
+    int tokens = spec.dtype() == DType.FP32 ? 32 : 64; // kStateTokens of tiles.cuh
+    int weights = (spec.normalized() ? 2 : 1) * 2 * tokens * Float.BYTES;
+    return tokens * rowStride * (2 * elementBytes + operandBytes)
+        + headDim * (tokens + 16) * elementBytes
+        + weights;
+  }
+
+  /** Bytes of two steps of two tiles each, with some more for every row. */
+  private int stepBytes(int bytesPerRow) {
+    int rows = headDim * elementBytes > 256 ? 16 : 32; // kQueryKeys and kKeyQueries
+    return 2 * rows * (2 * rowStride * elementBytes + bytesPerRow);
+  }
+
+  /** Returns the largest block that fits, with two stages rather than one. */
+  private Block block(int maxWarps, int stepBytes) {
+    for (int limit : limits()) {
+      int least = limit == limits()[limits().length - 1] ? 1 : ENOUGH_WARPS;
+      for (int warps = maxWarps; warps >= least; warps /= 2) {
+        for (int stages = 2; stages >= 1; stages--) {
+          int bytes = sharedBytes(warps, stages, stepBytes);
+          if (bytes <= limit) {
+            return new Block(warps, stages, bytes);
+          }
+        }
+      }
+    }
+    throw new IllegalStateException("no tile of " + spec + " fits " + family);
+  }
+
+  private int sharedBytes(int warps, int stages, int stepBytes) {
+    int slabBytes =
+        SLAB_FEATURES * (rowStride * operandBytes + (spec.normalized() ? Float.BYTES : 0));
+    int rowBytes = rowStride * (2 * elementBytes + Float.BYTES);
+    return warps * WARP_ROWS * rowBytes + Math.max(stages * slabBytes, stepBytes);
+  }
+
+  /** Bytes of shared memory to stay within, the best first. */
+  private int[] limits() {
+    return switch (family) {
+      case SM_80 -> new int[] {99 << 10}; // one block on consumer GPUs
+      case SM_90A -> new int[] {113 << 10, 227 << 10}; // two blocks, or one
+    };
+  }
+
+  private static void add(List<Constant> constants, String name, int value, String comment) {
+    constants.add(new Constant("int", name, value, comment));
+  }
+
+  private static int divideUp(int dividend, int divisor) {
+    return (dividend + divisor - 1) / divisor;
+  }
+}

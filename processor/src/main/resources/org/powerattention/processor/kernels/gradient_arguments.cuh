@@ -1,0 +1,85 @@
+#pragma once
+
+#include "spec.cuh"
+
+// Elements of q, k, v and their gradients: bits of a 16-bit float, or a float.
+#if FP32
+typedef float element;
+#else
+typedef unsigned short element;
+#endif
+typedef unsigned int uint32;
+typedef long long int64;
+
+// Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
+#if NORMALIZED
+constexpr int64 kStateNumbers = (int64)kFeatures * (kHeadDim + 1);
+#else
+constexpr int64 kStateNumbers = (int64)kFeatures * kHeadDim;
+#endif
+
+// Distances between batch entries, tokens and heads, in elements; the innermost dimension is
+// contiguous.
+struct Strides {
+  int64 batch;
+  int64 token;
+  int64 head;
+};
+
+// The one parameter of every kernel. Each field takes eight bytes; pointers that a call does not
+// need are null. Rows count all tokens: of batch entry n and token i, n * tokens + i, or of packed
+// sequences the place among all tokens.
+struct Arguments {
+  const element* q;
+  const element* k;
+  const element* v;
+  const float* log_gate;
+  const element* dy;
+  element* dq;
+  element* dk;
+  element* dv;
+  float* dlog_gate;
+  const int64* offsets;        // first row of each packed sequence; null if they are not packed
+  double* gate_sum;            // workspace [key_heads, rows]
+  const float* saved_outputs;  // y in fp32 [rows, query_heads, kHeadDim]
+  const float* saved_weights;  // sums of weights [rows, query_heads]
+  float* row_scales;           // workspace [query_heads, rows]: r_i
+  float* row_deltas;           // workspace [query_heads, rows]: <dy_i, y_i>
+  unsigned char* states;       // workspace [key_heads, chunks, kSnapshotBytes]: S at state_start
+  unsigned char* state_gradients;  // workspace, the same of dS at the next chunk's state_start
+  float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
+  float* segment_gradients;    // workspace, the same
+  float* state_products;       // workspace [key_heads, chunks, kJoinWarps]: shares of <dS, S>
+  float* query_state_sums;     // workspace [query_heads, rows]: sums of c_ij over j in the state
+  float* query_sums;           // workspace [query_heads, rows]: over the other j < i
+  float* key_state_sums;       // workspace [key_heads, rows]: sums over i that see j in the state
+  float* key_sums;             // workspace [key_heads, rows]: over the other i > j
+  const float* initial_sums;   // S before the first token [batch, key_heads, kFeatures, kHeadDim]
+  const float* initial_key_sums;    // z before the first token [batch, key_heads, kFeatures]
+  const float* final_gradient;      // of S after the last token
+  const float* final_key_gradient;  // of z
+  float* initial_gradient;     // of S before the first token
+  float* initial_key_gradient;      // of z
+  Strides q_strides;
+  Strides k_strides;
+  Strides v_strides;
+  Strides gate_strides;
+  Strides dy_strides;
+  Strides dq_strides;
+  Strides dk_strides;
+  Strides dv_strides;
+  Strides dgate_strides;
+  int64 tokens;
+  int64 query_heads;
+  int64 key_heads;
+  int64 chunk;                 // tokens per chunk; all of them in attention form
+  int64 chunks_per_segment;
+  int64 segments;
+  int64 all_tokens;            // rows
+  int64 all_chunks;            // slots for chunks of a head
+  int64 state_end;             // tokens that the final state takes in, unless packed: all
+  double output_scale;         // scale^p; 1 where y is normalised
+};
+
+// Dynamic shared memory; each kernel lays its own struct over it.
+extern __shared__ __align__(128) unsigned char shared_memory[];

@@ -1,0 +1,125 @@
+#pragma once
+// Tiles that several of the gradient kernels use.
+
+#if NORMALIZED
+constexpr int64 kSnapshotSums = (int64)kFeatures * kHeadDim * sizeof(stored);
+static_assert(kSnapshotSums + kFeatures * sizeof(float) == kSnapshotBytes, "the launch must match");
+#else
+static_assert((int64)kFeatures * kHeadDim * sizeof(stored) == kSnapshotBytes,
+              "the launch must match");
+#endif
+
+// Features [first, first + kSlab) of a snapshot: rows of S, and z.
+struct Slab {
+  stored sums[kSlab][kRowStride];
+#if NORMALIZED
+  float key_sums[kSlab];
+#endif
+};
+
+// Starts loading a slab; features past the last are zero. Complete after copy_wait and a barrier.
+__device__ __forceinline__ void load_slab(
+    Slab& slab, const unsigned char* snapshot, int first, int threads) {
+  constexpr int piece = 16 / sizeof(stored);
+  const stored* sums = reinterpret_cast<const stored*>(snapshot);
+  for (int i = threadIdx.x; i < kSlab * (kHeadDim / piece); i += threads) {
+    const int row = i / (kHeadDim / piece);
+    const int column = i % (kHeadDim / piece) * piece;
+    const bool valid = first + row < kFeatures;
+    copy_async_16(&slab.sums[row][column],
+                  sums + (int64)(valid ? first + row : 0) * kHeadDim + column, valid);
+  }
+  copy_commit();
+#if NORMALIZED
+  const float* key_sums = reinterpret_cast<const float*>(snapshot + kSnapshotSums);
+  for (int i = threadIdx.x; i < kSlab; i += threads) {
+    slab.key_sums[i] = first + i < kFeatures ? key_sums[first + i] : 0.0f;
+  }
+#endif
+}
+
+// dphi += X S^T over a slab: X is 16 rows of a tile, the numbers of a row times those of each
+// feature.
+__device__ __forceinline__ void multiply_slab(
+    float (&dphi)[kSlab / 8][4], const element (*x)[kRowStride], int row, const Slab& slab) {
+#pragma unroll 2
+  for (int column = 0; column < kHeadDim; column += 16) {
+    Pair a[4];
+    load_pairs_a(a, x, row, column);
+#pragma unroll
+    for (int n = 0; n < kSlab / 16; n++) {
+      Pair b[2][2];
+      load_pairs_b(b, slab.sums, n * 16, column);
+      multiply_add(dphi[2 * n], a, b[0][0], b[0][1]);
+      multiply_add(dphi[2 * n + 1], a, b[1][0], b[1][1]);
+    }
+  }
+}
+
+// s^(p - 1)
+__device__ __forceinline__ float slope(float score) {
+#if DEGREE == 1
+  return 1.0f;
+#elif DEGREE == 2
+  return score;
+#elif DEGREE == 3
+  return score * score;
+#else
+  return score * score * score;
+#endif
+}
+
+// A difference of cumulative log gates as a sum of two floats, so that a difference of two of these
+// is exact to fp32 wherever it matters.
+struct Gate {
+  float high;
+  float low;
+};
+
+__device__ __forceinline__ Gate gate_of(double value) {
+  const float high = (float)value;
+  return Gate{high, (float)(value - (double)high)};
+}
+
+// exp(a - b)
+__device__ __forceinline__ float gate_factor(const Gate& a, const Gate& b) {
+  return expf((a.high - b.high) + (a.low - b.low));
+}
+
+// The operands of 16 rows by 16 summed indices that multiply_add left in accumulators.
+__device__ __forceinline__ void operand_of(
+    Pair (&a)[4], const float (&left)[4], const float (&right)[4]) {
+  a[0] = pair_of(left[0], left[1]);
+  a[1] = pair_of(left[2], left[3]);
+  a[2] = pair_of(right[0], right[1]);
+  a[3] = pair_of(right[2], right[3]);
+}
+
+// rows [16, kHeadDim] += a [16 x 16] times 16 rows of a tile.
+__device__ __forceinline__ void multiply_rows(
+    float (&rows)[kHeadDim / 8][4], const Pair (&a)[4], const element (*tile)[kRowStride],
+    int first) {
+#pragma unroll
+  for (int m = 0; m < kHeadDim / 16; m++) {
+    Pair b[2][2];
+    load_pairs_b_transposed(b, tile, first, m * 16);
+    multiply_add(rows[2 * m], a, b[0][0], b[0][1]);
+    multiply_add(rows[2 * m + 1], a, b[1][0], b[1][1]);
+  }
+}
+
+// Sum over the four lanes of a row.
+__device__ __forceinline__ float row_sum(float value) {
+  value += __shfl_xor_sync(0xffffffff, value, 1);
+  return value + __shfl_xor_sync(0xffffffff, value, 2);
+}
+
+// Writes this lane's two numbers of every 8 of a row.
+__device__ __forceinline__ void write_two(element* target, float low, float high, bool aligned) {
+  if (aligned) {
+    *reinterpret_cast<TwoElements*>(target) = elements_of(low, high);
+  } else {
+    target[0] = element_of(low);
+    target[1] = element_of(high);
+  }
+}

@@ -1,0 +1,74 @@
+// Power attention, backward. The kernels in the order of their launches:
+//
+#if GATED
+//   gate_sum             cumulative log gates within each chunk
+#endif
+#if NORMALIZED
+//   row_terms            1 / sum_j w_ij and <dy_i, y_i>, from what the forward pass kept
+#endif
+//   state_walk           the state S (and key sum z) at each chunk's start
+//   join_states          joins the segments of a sequence that state_walk walked in parallel
+//   state_gradient_walk  the gradient of the state at each chunk's start, from the end
+//   join_gradients       joins its segments, and multiplies gradients with states
+//   query_gradients      dq from the state at the chunk's start and from the chunk's keys
+//   key_gradients        dk and dv from the state's gradient and from the chunk's queries
+#if GATED
+//   gate_gradients       dlog_gate from sums that the two before it leave
+#endif
+//
+// Notation: as in the forward source; u_i is what y_i passes on to the sums it is made of.
+#if GATED
+//   w_ij = s_ij^p exp(G_i - G_j),  s_ij = <q_i, k_j>,  j <= i
+#else
+//   w_ij = s_ij^p,  s_ij = <q_i, k_j>,  j <= i
+#endif
+#if NORMALIZED
+//   a_ij = r_i (<dy_i, v_j> - <dy_i, y_i>),  r_i = 1 / sum_j w_ij     the gradient of w_ij
+#else
+//   a_ij = r_i <dy_i, v_j>,  r_i = scale^p                           the gradient of w_ij
+#endif
+//   dv_j = sum_i w_ij r_i dy_i
+//   dq_i = sum_j p a_ij w_ij / s_ij k_j,  dk_j = sum_i p a_ij w_ij / s_ij q_i
+#if GATED
+//   dlog_gate_m = sum over j < m <= i of c_ij = a_ij w_ij
+#endif
+// The chunk's keys meet the queries of later chunks through the gradient of the state: with
+// dphi(k_j) = dS v_j + dz, dk_j is dphi contracted with the derivative of phi.
+#include "spec.cuh"
+#include "gradient_arguments.cuh"
+#include "chunks.cuh"
+#if GATED
+#include "gate_sum.cuh"
+#endif
+#include "ptx.cuh"
+#include "elements.cuh"
+#if BF16
+#include "pairs_bf16.cuh"
+#elif FP16
+#include "pairs_fp16.cuh"
+#else
+#include "pairs_fp32.cuh"
+#endif
+#include "tiles.cuh"
+#include "fragments.cuh"
+#if DEGREE == 1
+#include "features_p1.cuh"
+#elif DEGREE == 2
+#include "features_p2.cuh"
+#elif DEGREE == 3
+#include "features_p3.cuh"
+#else
+#include "features_p4.cuh"
+#endif
+#include "contraction.cuh"
+#include "gradient_tiles.cuh"
+#if NORMALIZED
+#include "row_terms.cuh"
+#endif
+#include "gradient_states.cuh"
+#include "segment_joins.cuh"
+#include "query_gradients.cuh"
+#include "key_gradients.cuh"
+#if GATED
+#include "gate_gradients.cuh"
+#endif

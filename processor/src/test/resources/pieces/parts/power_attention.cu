@@ -1,0 +1,2 @@
+forward
+#include "shared.cuh"

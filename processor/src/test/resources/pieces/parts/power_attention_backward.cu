@@ -1,0 +1,2 @@
+backward
+#include "shared.cuh"

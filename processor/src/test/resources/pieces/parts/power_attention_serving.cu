@@ -1,0 +1,2 @@
+serving
+#include "shared.cuh"

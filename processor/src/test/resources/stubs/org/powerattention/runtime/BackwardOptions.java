@@ -1,0 +1,7 @@
+package org.powerattention.runtime;
+
+public final class BackwardOptions {
+  public static BackwardOptions defaults() {
+    throw new UnsupportedOperationException();
+  }
+}

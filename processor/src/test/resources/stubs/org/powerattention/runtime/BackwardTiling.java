@@ -1,0 +1,14 @@
+package org.powerattention.runtime;
+
+public record BackwardTiling(
+    int stateFeatures,
+    int stateThreads,
+    int stateSharedBytes,
+    int queryRows,
+    int queryThreads,
+    int querySharedBytes,
+    int keyRows,
+    int keyThreads,
+    int keySharedBytes,
+    long snapshotBytes)
+    implements Tiling {}

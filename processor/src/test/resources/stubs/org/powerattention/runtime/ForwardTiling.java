@@ -1,0 +1,11 @@
+package org.powerattention.runtime;
+
+public record ForwardTiling(
+    int outputRows,
+    int outputThreads,
+    int outputSharedBytes,
+    int stateFeatures,
+    int stateThreads,
+    int stateSharedBytes,
+    long snapshotBytes)
+    implements Tiling {}

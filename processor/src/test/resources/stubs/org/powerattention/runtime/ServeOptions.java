@@ -1,0 +1,7 @@
+package org.powerattention.runtime;
+
+public final class ServeOptions {
+  public static ServeOptions defaults() {
+    throw new UnsupportedOperationException();
+  }
+}

@@ -1,0 +1,5 @@
+package org.powerattention.runtime;
+
+public record ServingTiling(
+    int decodeFeatures, int decodeThreads, int decodeSharedBytes, int partialNumbers)
+    implements Tiling {}

@@ -1,0 +1,182 @@
+package org.powerattention.runtime.cuda;
+
+import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
+import org.powerattention.annotations.KernelSpec;
+import org.powerattention.runtime.BackwardTiling;
+import org.powerattention.runtime.spi.BackwardProblem;
+import org.powerattention.runtime.spi.ForwardProblem;
+import org.powerattention.runtime.spi.Memory;
+import org.powerattention.runtime.spi.SavedView;
+
+/**
+ * Launches the backward kernels of one program, in the order that {@code
+ * power_attention_backward.cu} gives. What the forward pass of a normalised operator did not keep
+ * is computed again by its kernels first.
+ */
+final class CudaBackward {
+  private static final int GATE_THREADS = 256; // kGateThreads of gate_sum.cuh
+  private static final int ROW_TERM_THREADS = 256; // kRowTermThreads of row_terms.cuh
+  private static final int JOIN_THREADS = 256; // kJoinThreads of segment_joins.cuh
+  private static final int GATE_GRADIENT_THREADS = 1024; // of gate_gradients.cuh
+  private static final int WARP = 32;
+
+  private final KernelSpec spec;
+  private final BackwardTiling tiling;
+  private final CudaBackend backend;
+  private final @Nullable CudaKernel gateSum;
+  private final @Nullable CudaKernel rowTerms;
+  private final CudaKernel stateWalk;
+  private final CudaKernel joinStates;
+  private final CudaKernel stateGradientWalk;
+  private final CudaKernel joinGradients;
+  private final CudaKernel queryGradients;
+  private final CudaKernel keyGradients;
+  private final @Nullable CudaKernel gateGradients;
+
+  CudaBackward(KernelSpec spec, BackwardTiling tiling, CudaModule module, CudaBackend backend) {
+    this.spec = spec;
+    this.tiling = tiling;
+    this.backend = backend;
+    this.gateSum = spec.gated() ? module.kernel("gate_sum", 0) : null;
+    this.rowTerms = spec.normalized() ? module.kernel("row_terms", 0) : null;
+    this.stateWalk = module.kernel("state_walk", tiling.stateSharedBytes());
+    this.joinStates = module.kernel("join_states", 0);
+    this.joinGradients = module.kernel("join_gradients", 0);
+    this.stateGradientWalk = module.kernel("state_gradient_walk", tiling.stateSharedBytes());
+    this.queryGradients = module.kernel("query_gradients", tiling.querySharedBytes());
+    this.keyGradients = module.kernel("key_gradients", tiling.keySharedBytes());
+    this.gateGradients = spec.gated() ? module.kernel("gate_gradients", 0) : null;
+  }
+
+  /**
+   * Enqueues a call on its stream. The workspace is freed there when the call is done.
+   *
+   * @param forward the forward kernels of the same program
+   */
+  void launch(BackwardProblem problem, CudaForward forward) {
+    if (!spec.normalized()) {
+      launch(problem, (SavedView) null);
+    } else if (problem.saved() != null) {
+      launch(problem, problem.saved());
+    } else {
+      long rows = rows(problem) * problem.queryHeads();
+      try (Memory outputs = workspace(rows * spec.headDim(), problem);
+          Memory weightSums = workspace(rows, problem)) {
+        SavedView saved = new SavedView(outputs, weightSums);
+        forward.launch(recomputation(problem, saved));
+        launch(problem, saved);
+      }
+    }
+  }
+
+  private Memory workspace(long floats, BackwardProblem problem) {
+    return backend.allocateAsync(Math.max(1, floats) * Float.BYTES, problem.stream());
+  }
+
+  private static long rows(BackwardProblem problem) {
+    return problem.packed() == null
+        ? (long) problem.batch() * problem.tokens()
+        : problem.packed().offsets()[problem.batch()];
+  }
+
+  private static ForwardProblem recomputation(BackwardProblem problem, SavedView saved) {
+    return new ForwardProblem(
+        problem.spec(),
+        problem.batch(),
+        problem.tokens(),
+        problem.queryHeads(),
+        problem.keyHeads(),
+        problem.scale(),
+        problem.chunked(),
+        problem.q(),
+        problem.k(),
+        problem.v(),
+        problem.logG(),
+        null,
+        problem.initialState(),
+        null,
+        saved,
+        problem.packed(),
+        problem.stream());
+  }
+
+  private void launch(BackwardProblem problem, @Nullable SavedView saved) {
+    GradientPlan plan = GradientPlan.of(problem, tiling, backend.device().multiprocessors());
+    long bytes = GradientArguments.workspaceBytes(problem, plan);
+    if (bytes == 0) {
+      launch(problem, plan, GradientArguments.of(problem, plan, saved, 0));
+      return;
+    }
+    try (Memory workspace = backend.allocateAsync(bytes, problem.stream())) {
+      launch(problem, plan, GradientArguments.of(problem, plan, saved, workspace.address()));
+    }
+  }
+
+  private void launch(BackwardProblem problem, GradientPlan plan, ByteBuffer arguments) {
+    long stream = problem.stream();
+    long heads = (long) problem.batch() * problem.keyHeads();
+    long queryHeads = (long) problem.batch() * problem.queryHeads();
+    if (gateSum != null) {
+      gateSum.launch(plan.chunks(), heads, 1, GATE_THREADS, 0, stream, arguments);
+    }
+    if (rowTerms != null && plan.allTokens() > 0) {
+      long rows = plan.allTokens() * problem.queryHeads();
+      long blocks = ForwardPlan.divideUp(rows, ROW_TERM_THREADS / WARP);
+      rowTerms.launch(blocks, 1, 1, ROW_TERM_THREADS, 0, stream, arguments);
+    }
+    if (plan.walks()) {
+      walk(stateWalk, plan, heads, stream, arguments);
+      if (plan.segments() > 1) {
+        join(joinStates, plan, heads, stream, arguments);
+      }
+      walk(stateGradientWalk, plan, heads, stream, arguments);
+      if (plan.segments() > 1 || spec.gated() || problem.dInitialState() != null) {
+        join(joinGradients, plan, heads, stream, arguments);
+      }
+    }
+    queryGradients.launch(
+        plan.chunks() * ForwardPlan.divideUp(plan.chunk(), tiling.queryRows()),
+        queryHeads,
+        1,
+        tiling.queryThreads(),
+        tiling.querySharedBytes(),
+        stream,
+        arguments);
+    keyGradients.launch(
+        ForwardPlan.divideUp(Math.max(1, problem.tokens()), tiling.keyRows()),
+        heads,
+        1,
+        tiling.keyThreads(),
+        tiling.keySharedBytes(),
+        stream,
+        arguments);
+    if (gateGradients != null) {
+      gateGradients.launch(heads, 1, 1, GATE_GRADIENT_THREADS, 0, stream, arguments);
+    }
+  }
+
+  private void walk(
+      CudaKernel kernel, GradientPlan plan, long heads, long stream, ByteBuffer arguments) {
+    kernel.launch(
+        plan.stateBlocks(),
+        plan.segments(),
+        heads,
+        tiling.stateThreads(),
+        tiling.stateSharedBytes(),
+        stream,
+        arguments);
+  }
+
+  private static void join(
+      CudaKernel kernel, GradientPlan plan, long heads, long stream, ByteBuffer arguments) {
+    kernel.launch(
+        ForwardPlan.divideUp(plan.joinWords(), JOIN_THREADS),
+        heads,
+        1,
+        JOIN_THREADS,
+        0,
+        stream,
+        arguments);
+  }
+}

@@ -1,0 +1,87 @@
+package org.powerattention.runtime.cuda;
+
+import org.powerattention.annotations.KernelSpec;
+import org.powerattention.runtime.BackwardTiling;
+import org.powerattention.runtime.spi.BackwardProblem;
+import org.powerattention.runtime.spi.PackedView;
+
+/**
+ * How a backward call is cut into thread blocks, and the workspace it needs.
+ *
+ * @param chunk tokens per chunk: the spec's, or all of them in attention form
+ * @param chunks chunks of a sequence; of packed sequences, those of the longest
+ * @param allTokens tokens of all sequences
+ * @param allChunks places for the snapshots of one head, as in {@link ForwardPlan}
+ * @param segments parts of a sequence that the walks take at the same time
+ * @param chunksPerSegment chunks of each but the last
+ * @param stateBlocks thread blocks that share the features of a head
+ * @param joinWords 16-byte words of a snapshot
+ * @param walks whether there is a state, or the gradient of one, to carry from chunk to chunk
+ * @param gateSumBytes bytes of the cumulative log gates
+ * @param rowBytes bytes of one number for each row and query head
+ * @param keyRowBytes bytes of one number for each row and key/value head
+ * @param snapshotBytes bytes of the states at the chunks' starts
+ * @param segmentStateBytes bytes of the segments' own states
+ * @param segmentGradientBytes bytes of the segments' own gradients of states
+ * @param productBytes bytes of the products of states and their gradients
+ */
+record GradientPlan(
+    long chunk,
+    long chunks,
+    long allTokens,
+    long allChunks,
+    long segments,
+    long chunksPerSegment,
+    long stateBlocks,
+    long joinWords,
+    boolean walks,
+    long gateSumBytes,
+    long rowBytes,
+    long keyRowBytes,
+    long snapshotBytes,
+    long segmentStateBytes,
+    long segmentGradientBytes,
+    long productBytes) {
+  private static final int WORD_BYTES = 16;
+  private static final int WARP = 32;
+
+  static GradientPlan of(BackwardProblem problem, BackwardTiling tiling, int multiprocessors) {
+    KernelSpec spec = problem.spec();
+    int batch = problem.batch();
+    PackedView packed = problem.packed();
+    long tokens = Math.max(1, problem.tokens()); // all packed sequences may be empty
+    long chunk = problem.chunked() ? spec.chunk() : tokens;
+    long chunks = ForwardPlan.divideUp(tokens, chunk);
+    long allTokens = packed == null ? batch * tokens : packed.offsets()[batch];
+    long allChunks = packed == null ? batch * chunks : allTokens / chunk + batch;
+    long stateBlocks = ForwardPlan.divideUp(spec.featureDim(), tiling.stateFeatures());
+    boolean walks = chunks > 1 || problem.initialState() != null || problem.dFinalState() != null;
+    long heads = (long) batch * problem.keyHeads();
+    long perSegment = chunks;
+    if (walks) {
+      long filling = ForwardPlan.segmentsThatFill(heads * stateBlocks, chunks, multiprocessors);
+      perSegment = ForwardPlan.divideUp(chunks, filling);
+    }
+    long segments = ForwardPlan.divideUp(chunks, perSegment);
+    long segmentBytes = heads * segments * spec.stateBytes();
+    long places = problem.keyHeads() * allChunks;
+    long joinWords = tiling.snapshotBytes() / WORD_BYTES;
+    return new GradientPlan(
+        chunk,
+        chunks,
+        allTokens,
+        allChunks,
+        segments,
+        perSegment,
+        stateBlocks,
+        joinWords,
+        walks,
+        spec.gated() ? problem.keyHeads() * allTokens * Double.BYTES : 0,
+        problem.queryHeads() * allTokens * Float.BYTES,
+        problem.keyHeads() * allTokens * Float.BYTES,
+        walks ? places * tiling.snapshotBytes() : 0,
+        segments > 1 ? segmentBytes : 0,
+        segments > 1 || problem.dInitialState() != null ? segmentBytes : 0,
+        walks && spec.gated() ? places * ForwardPlan.divideUp(joinWords, WARP) * Float.BYTES : 0);
+  }
+}
