@@ -1,9 +1,9 @@
 package org.powerattention.runtime.cpu;
 
 import org.powerattention.annotations.KernelSpec;
+import org.powerattention.runtime.spi.BackwardProblem;
 import org.powerattention.runtime.spi.CapturedCall;
 import org.powerattention.runtime.spi.DecodeProblem;
-import org.powerattention.runtime.spi.BackwardProblem;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.LoadedProgram;
 import org.powerattention.runtime.spi.PrefillProblem;
@@ -13,8 +13,8 @@ import org.powerattention.runtime.spi.StateView;
 final class CpuProgram implements LoadedProgram {
   private final KernelSpec spec;
   private final CpuForward forward;
-  private final CpuServing serving;
   private final CpuBackward backward;
+  private final CpuServing serving;
   private volatile boolean closed;
 
   CpuProgram(KernelSpec spec) {
@@ -29,6 +29,12 @@ final class CpuProgram implements LoadedProgram {
   public void forward(ForwardProblem problem) {
     check(problem.spec());
     forward.run(problem);
+  }
+
+  @Override
+  public void backward(BackwardProblem problem) {
+    check(problem.spec());
+    backward.run(problem);
   }
 
   @Override
@@ -61,12 +67,6 @@ final class CpuProgram implements LoadedProgram {
     return serving.capture(problem);
   }
 
-  @Override
-  public void backward(BackwardProblem problem) {
-    check(problem.spec());
-    backward.run(problem);
-  }
-
   private void check(KernelSpec called) {
     if (closed) {
       throw new IllegalStateException("this operator is closed");
@@ -80,7 +80,7 @@ final class CpuProgram implements LoadedProgram {
   public void close() {
     closed = true;
     forward.release();
-    serving.release();
     backward.release();
+    serving.release();
   }
 }

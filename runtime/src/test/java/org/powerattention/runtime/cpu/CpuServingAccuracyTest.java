@@ -46,7 +46,7 @@ class CpuServingAccuracyTest {
     for (double gate : GATES) {
       int keyHeads = 1 + random.nextInt(2);
       int queryHeads = keyHeads * (1 + random.nextInt(3));
-      Case inputs = new Case(spec, 2, 400, queryHeads, keyHeads, gate, random.nextLong());
+      Case inputs = new Case(spec, 2, 330, queryHeads, keyHeads, gate, random.nextLong());
       inputs.padding = random.nextInt(4);
       inputs.scale *= 1 + random.nextDouble();
       Served served = new Served(inputs);
@@ -68,7 +68,8 @@ class CpuServingAccuracyTest {
           .that(new Reference(inputs).error(served.y, 3))
           .isLessThan(tolerance(spec.dtype()));
       served.fold();
-      assertWithMessage(what).that(served.stateError()).isLessThan(2e-6);
+      int head = random.nextInt(2 * keyHeads);
+      assertWithMessage(what).that(served.stateError(head)).isLessThan(2e-6);
     }
   }
 
@@ -108,6 +109,6 @@ class CpuServingAccuracyTest {
         .isLessThan(tolerance(spec.dtype()));
     served.fold();
     assertThat(served.windowLength(0)).isEqualTo(0);
-    assertWithMessage(spec.toString()).that(served.stateError()).isLessThan(2e-6);
+    assertWithMessage(spec.toString()).that(served.stateError(0)).isLessThan(2e-6);
   }
 }

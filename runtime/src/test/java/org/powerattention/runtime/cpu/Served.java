@@ -281,8 +281,8 @@ final class Served {
         CpuMemory.bufferOf(memory).slice(sequence * bytes, bytes).order(ByteOrder.nativeOrder()));
   }
 
-  /** Relative L2 distance of the sums from those of the formula after the case's last token. */
-  double stateError() {
+  /** Relative L2 distance of a head's sums from those of the formula after the last token. */
+  double stateError(int head) {
     float[] sums = Case.floats(state.sums());
     float[] keySums = state.keySums() == null ? new float[0] : Case.floats(state.keySums());
     int d = spec.headDim();
@@ -291,18 +291,16 @@ final class Served {
     double norm = 0;
     double keyDifference = 0;
     double keyNorm = 0;
-    for (int head = 0; head < inputs.batch * inputs.keyHeads; head++) {
-      double[][] expected = reference.finalState(head / inputs.keyHeads, head % inputs.keyHeads);
-      for (int f = 0; f < expected.length; f++) {
-        int feature = head * expected.length + f;
-        for (int c = 0; c < d; c++) {
-          difference += Math.pow(sums[feature * d + c] - expected[f][c], 2);
-          norm += Math.pow(expected[f][c], 2);
-        }
-        if (spec.normalized()) {
-          keyDifference += Math.pow(keySums[feature] - expected[f][d], 2);
-          keyNorm += Math.pow(expected[f][d], 2);
-        }
+    double[][] expected = reference.finalState(head / inputs.keyHeads, head % inputs.keyHeads);
+    for (int f = 0; f < expected.length; f++) {
+      int feature = head * expected.length + f;
+      for (int c = 0; c < d; c++) {
+        difference += Math.pow(sums[feature * d + c] - expected[f][c], 2);
+        norm += Math.pow(expected[f][c], 2);
+      }
+      if (spec.normalized()) {
+        keyDifference += Math.pow(keySums[feature] - expected[f][d], 2);
+        keyNorm += Math.pow(expected[f][d], 2);
       }
     }
     return Math.sqrt(Math.max(difference / norm, spec.normalized() ? keyDifference / keyNorm : 0));
