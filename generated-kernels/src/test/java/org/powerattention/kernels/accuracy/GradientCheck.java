@@ -154,7 +154,10 @@ final class GradientCheck {
           parts.stream().map(part -> part.dQ().toFloats()).toList(),
           parts.stream().map(part -> part.dK().toFloats()).toList(),
           parts.stream().map(part -> part.dV().toFloats()).toList(),
-          parts.stream().map(Gradients::dLogG).flatMap(Optional::stream).map(Tensor::toFloats)
+          parts.stream()
+              .map(Gradients::dLogG)
+              .flatMap(Optional::stream)
+              .map(Tensor::toFloats)
               .toList(),
           (int) parts.get(0).dQ().shape()[0]);
     }

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
-import org.powerattention.runtime.Tiling;
+import org.powerattention.runtime.ForwardTiling;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.Memory;
 import org.powerattention.runtime.spi.PackedView;
@@ -23,7 +23,7 @@ final class ForwardPlanTest {
   private static final KernelSpec SPEC = new KernelSpec(2, 64, 256, DType.BF16, true, true);
 
   /** 2,304 features make nine thread blocks of the state pass. */
-  private static final Tiling TILING = new Tiling(128, 128, 0, 256, 128, 0, 1000);
+  private static final ForwardTiling TILING = new ForwardTiling(128, 128, 0, 256, 128, 0, 1000);
 
   @Test
   void batchEntriesHaveAllTheirTokensAndChunks() {
