@@ -278,6 +278,8 @@ __device__ __forceinline__ void decode(const ServingArguments& args) {
   const WalkPlace place(args);
   const Window window(args, place.batch_head);
   const int folded = window.length == kWindow ? kHeld : 0;
+  const int group = (int)(args.query_heads / args.key_heads);
+  load_queries<kRows>(args, shared, place.batch_head, 0, group);
 #if GATED
   const int64 batch = place.batch_head / (int)args.key_heads;
   const int64 head = place.batch_head % (int)args.key_heads;
@@ -289,12 +291,13 @@ __device__ __forceinline__ void decode(const ServingArguments& args) {
 #endif
   if (folded > 0) fold_tokens(args, shared, window, 0, folded, place.first, place.end);
 
-  const int group = (int)(args.query_heads / args.key_heads);
   for (int row = 0; row < group; row += kRows) {
     const int valid = min(group - row, kRows);
-    __syncthreads();  // the last rows, the fold and the sums of gates are done
-    load_queries<kRows>(args, shared, place.batch_head, row, valid);
-    __syncthreads();  // queries are there
+    if (row > 0) {
+      __syncthreads();  // the last rows are done
+      load_queries<kRows>(args, shared, place.batch_head, row, valid);
+    }
+    __syncthreads();  // queries, sums of gates and the folded state are there
     DecodeRows<kRows> rows{};
     add_state(rows, args, shared, place);
     double gates = 0;  // all from the first token in the window to the new one

@@ -46,6 +46,14 @@ final class CudaForward {
     }
   }
 
+  // The forward kernels' branch replaces this with one that has margins.
+  void launch(ForwardProblem problem, int queryStart, int heldBack) {
+    if (queryStart != 0 || heldBack != 0) {
+      throw new UnsupportedOperationException("margins " + queryStart + " and " + heldBack);
+    }
+    launch(problem);
+  }
+
   private void launch(ForwardProblem problem, ForwardPlan plan, @Nullable Memory workspace) {
     long stream = problem.stream();
     long heads = (long) problem.batch() * problem.keyHeads();
