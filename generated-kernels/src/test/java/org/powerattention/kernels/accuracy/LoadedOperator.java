@@ -1,12 +1,15 @@
 package org.powerattention.kernels.accuracy;
 
+import java.io.InputStream;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.Accelerator;
+import org.powerattention.runtime.DecodeStep;
 import org.powerattention.runtime.ForwardOptions;
+import org.powerattention.runtime.ServeOptions;
 import org.powerattention.runtime.State;
 import org.powerattention.runtime.Tensor;
 
@@ -27,15 +30,65 @@ final class LoadedOperator implements AutoCloseable {
   /** Calls {@code forwardInto}; {@code logG} is null exactly if the operator is not gated. */
   void forwardInto(
       Tensor y, Tensor q, Tensor k, Tensor v, @Nullable Tensor logG, ForwardOptions options) {
-    List<Object> arguments = new ArrayList<>(List.of(y, q, k, v));
-    if (logG != null) {
-      arguments.add(logG);
-    }
-    List<Class<?>> types = new ArrayList<>();
-    arguments.forEach(argument -> types.add(Tensor.class));
-    arguments.add(options);
-    types.add(ForwardOptions.class);
-    call(launcher, "forwardInto", types, arguments.toArray());
+    new Call(Tensor.class, y)
+        .inputs(q, k, v, logG)
+        .add(ForwardOptions.class, options)
+        .to("forwardInto");
+  }
+
+  /** Calls {@code prefillInto}. */
+  void prefillInto(
+      Tensor y,
+      State state,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      @Nullable Tensor logG,
+      ServeOptions options) {
+    serving(y, state, q, k, v, logG, options).to("prefillInto");
+  }
+
+  /** Calls {@code decodeInto}. */
+  void decodeInto(
+      Tensor y,
+      State state,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      @Nullable Tensor logG,
+      ServeOptions options) {
+    serving(y, state, q, k, v, logG, options).to("decodeInto");
+  }
+
+  /** Calls {@code captureDecode}. */
+  DecodeStep captureDecode(
+      Tensor y,
+      State state,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      @Nullable Tensor logG,
+      ServeOptions options) {
+    return (DecodeStep) serving(y, state, q, k, v, logG, options).to("captureDecode");
+  }
+
+  private Call serving(
+      Tensor y,
+      State state,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      @Nullable Tensor logG,
+      ServeOptions options) {
+    return new Call(Tensor.class, y)
+        .add(State.class, state)
+        .inputs(q, k, v, logG)
+        .add(ServeOptions.class, options);
+  }
+
+  /** Calls {@code loadState}. */
+  State loadState(InputStream source) {
+    return (State) new Call(InputStream.class, source).to("loadState");
   }
 
   State newState(int batch, int keyHeads) {
@@ -45,6 +98,31 @@ final class LoadedOperator implements AutoCloseable {
   @Override
   public void close() {
     call(launcher, "close", List.of());
+  }
+
+  /** Arguments of a call of the launcher. */
+  private final class Call {
+    private final List<Class<?>> types = new ArrayList<>();
+    private final List<Object> arguments = new ArrayList<>();
+
+    Call(Class<?> type, Object argument) {
+      add(type, argument);
+    }
+
+    Call add(Class<?> type, Object argument) {
+      types.add(type);
+      arguments.add(argument);
+      return this;
+    }
+
+    Call inputs(Tensor q, Tensor k, Tensor v, @Nullable Tensor logG) {
+      add(Tensor.class, q).add(Tensor.class, k).add(Tensor.class, v);
+      return logG == null ? this : add(Tensor.class, logG);
+    }
+
+    Object to(String name) {
+      return call(launcher, name, types, arguments.toArray());
+    }
   }
 
   private Object call(

@@ -7,7 +7,7 @@ import org.powerattention.annotations.KernelSpec;
  *
  * @param operator its name
  * @param spec its spec
- * @param what which result: a form's outputs, or a state
+ * @param what which result: outputs by a form or by a way to serve them, or a state
  * @param gates the log gates
  * @param tokens tokens per sequence
  * @param error relative L2 error against fp64
@@ -18,7 +18,11 @@ record Measurement(
   enum Result {
     ATTENTION("attention"),
     CHUNKED("chunked"),
-    STATE("state");
+    STATE("state"),
+    PREFILL("prefill"),
+    DECODE("decode"),
+    CAPTURED("captured"),
+    MIXED("mixed calls");
 
     private final String label;
 

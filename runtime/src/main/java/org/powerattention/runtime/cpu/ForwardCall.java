@@ -1,7 +1,7 @@
 package org.powerattention.runtime.cpu;
 
-import java.util.Objects;
 import java.nio.FloatBuffer;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.SavedView;

@@ -9,8 +9,8 @@ import org.powerattention.runtime.spi.StateView;
 import org.powerattention.runtime.spi.TensorView;
 
 /**
- * The parameter of every forward kernel: struct {@code Arguments} of {@code arguments.cuh},
- * field by field. Each takes eight bytes.
+ * The parameter of every forward kernel: struct {@code Arguments} of {@code arguments.cuh}, field
+ * by field. Each takes eight bytes.
  */
 final class ForwardArguments {
   private static final int POINTERS = 15;
