@@ -1,5 +1,6 @@
 package org.powerattention.kernels.accuracy;
 
+import java.io.InputStream;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.util.ArrayList;
@@ -7,9 +8,11 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.Accelerator;
 import org.powerattention.runtime.BackwardOptions;
+import org.powerattention.runtime.DecodeStep;
 import org.powerattention.runtime.ForwardOptions;
 import org.powerattention.runtime.Gradients;
 import org.powerattention.runtime.SavedForward;
+import org.powerattention.runtime.ServeOptions;
 import org.powerattention.runtime.State;
 import org.powerattention.runtime.Tensor;
 
@@ -30,30 +33,76 @@ final class LoadedOperator implements AutoCloseable {
   /** Calls {@code forwardInto}; {@code logG} is null exactly if the operator is not gated. */
   void forwardInto(
       Tensor y, Tensor q, Tensor k, Tensor v, @Nullable Tensor logG, ForwardOptions options) {
-    List<Object> arguments = new ArrayList<>(List.of(y, q, k, v));
-    if (logG != null) {
-      arguments.add(logG);
-    }
-    List<Class<?>> types = new ArrayList<>();
-    arguments.forEach(argument -> types.add(Tensor.class));
-    arguments.add(options);
-    types.add(ForwardOptions.class);
-    call(launcher, "forwardInto", types, arguments.toArray());
+    new Call(Tensor.class, y)
+        .inputs(q, k, v, logG)
+        .add(ForwardOptions.class, options)
+        .to("forwardInto");
+  }
+
+  /** Calls {@code prefillInto}. */
+  void prefillInto(
+      Tensor y,
+      State state,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      @Nullable Tensor logG,
+      ServeOptions options) {
+    serving(y, state, q, k, v, logG, options).to("prefillInto");
+  }
+
+  /** Calls {@code decodeInto}. */
+  void decodeInto(
+      Tensor y,
+      State state,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      @Nullable Tensor logG,
+      ServeOptions options) {
+    serving(y, state, q, k, v, logG, options).to("decodeInto");
+  }
+
+  /** Calls {@code captureDecode}. */
+  DecodeStep captureDecode(
+      Tensor y,
+      State state,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      @Nullable Tensor logG,
+      ServeOptions options) {
+    return (DecodeStep) serving(y, state, q, k, v, logG, options).to("captureDecode");
+  }
+
+  private Call serving(
+      Tensor y,
+      State state,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      @Nullable Tensor logG,
+      ServeOptions options) {
+    return new Call(Tensor.class, y)
+        .add(State.class, state)
+        .inputs(q, k, v, logG)
+        .add(ServeOptions.class, options);
+  }
+
+  /** Calls {@code loadState}. */
+  State loadState(InputStream source) {
+    return (State) new Call(InputStream.class, source).to("loadState");
   }
 
   /** Calls {@code backward}; {@code logG} is null exactly if the operator is not gated. */
   Gradients backward(
       Tensor q, Tensor k, Tensor v, @Nullable Tensor logG, Tensor dY, BackwardOptions options) {
-    List<Object> arguments = new ArrayList<>(List.of(q, k, v));
+    Call call = new Call(Tensor.class, q).add(Tensor.class, k).add(Tensor.class, v);
     if (logG != null) {
-      arguments.add(logG);
+      call.add(Tensor.class, logG);
     }
-    arguments.add(dY);
-    List<Class<?>> types = new ArrayList<>();
-    arguments.forEach(argument -> types.add(Tensor.class));
-    arguments.add(options);
-    types.add(BackwardOptions.class);
-    return (Gradients) call(launcher, "backward", types, arguments.toArray());
+    return (Gradients)
+        call.add(Tensor.class, dY).add(BackwardOptions.class, options).to("backward");
   }
 
   SavedForward newSavedForward(int batch, int tokens, int queryHeads) {
@@ -74,6 +123,31 @@ final class LoadedOperator implements AutoCloseable {
   @Override
   public void close() {
     call(launcher, "close", List.of());
+  }
+
+  /** Arguments of a call of the launcher. */
+  private final class Call {
+    private final List<Class<?>> types = new ArrayList<>();
+    private final List<Object> arguments = new ArrayList<>();
+
+    Call(Class<?> type, Object argument) {
+      add(type, argument);
+    }
+
+    Call add(Class<?> type, Object argument) {
+      types.add(type);
+      arguments.add(argument);
+      return this;
+    }
+
+    Call inputs(Tensor q, Tensor k, Tensor v, @Nullable Tensor logG) {
+      add(Tensor.class, q).add(Tensor.class, k).add(Tensor.class, v);
+      return logG == null ? this : add(Tensor.class, logG);
+    }
+
+    Object to(String name) {
+      return call(launcher, name, types, arguments.toArray());
+    }
   }
 
   private Object call(

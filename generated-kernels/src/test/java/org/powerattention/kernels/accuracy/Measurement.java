@@ -7,7 +7,7 @@ import org.powerattention.annotations.KernelSpec;
  *
  * @param operator its name
  * @param spec its spec
- * @param what which result: a form's outputs, a state, or a gradient
+ * @param what which result: outputs by a form or by a way to serve them, a state, or a gradient
  * @param gates the log gates
  * @param tokens tokens per sequence
  * @param error relative L2 error against fp64
@@ -19,6 +19,10 @@ record Measurement(
     ATTENTION("attention"),
     CHUNKED("chunked"),
     STATE("state"),
+    PREFILL("prefill"),
+    DECODE("decode"),
+    CAPTURED("captured"),
+    MIXED("mixed calls"),
     DQ("dq"),
     DK("dk"),
     DV("dv"),
