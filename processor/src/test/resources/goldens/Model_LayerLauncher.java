@@ -7,6 +7,7 @@ import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.Accelerator;
 import org.powerattention.runtime.BackwardOptions;
+import org.powerattention.runtime.BackwardTiling;
 import org.powerattention.runtime.DecodeStep;
 import org.powerattention.runtime.ForwardOptions;
 import org.powerattention.runtime.ForwardTiling;
@@ -40,7 +41,7 @@ import org.powerattention.runtime.Tensor;
  *   <li>Chunked form: 12,288 FLOPs per token and head, in chunks of 128 tokens
  *   <li>The chunked form takes fewer FLOPs from 193 tokens on
  *   <li>Backward: about 2.5 times the FLOPs of forward
- *   <li>Saved for backward: nothing, since y is not normalised
+ *   <li>Saved for backward: nothing
  *   <li>Decode: a token reads the state and its latest tokens, 36.0 KiB at most for each key/value
  *       head, and writes the state once in 64 tokens
  * </ul>
@@ -80,7 +81,35 @@ final class Model_LayerLauncher implements AutoCloseable {
                       /* stateThreads= */ 256,
                       /* stateSharedBytes= */ 17024,
                       /* snapshotBytes= */ 4096L))),
-          /* backward= */ List.of(),
+          /* backward= */ List.of(
+              new KernelImage<>(
+                  "sm_80",
+                  "/META-INF/powerattention/Model_LayerLauncher.backward.sm_80.cu",
+                  new BackwardTiling(
+                      /* stateFeatures= */ 32,
+                      /* stateThreads= */ 64,
+                      /* stateSharedBytes= */ 21760,
+                      /* queryRows= */ 128,
+                      /* queryThreads= */ 256,
+                      /* querySharedBytes= */ 82688,
+                      /* keyRows= */ 64,
+                      /* keyThreads= */ 128,
+                      /* keySharedBytes= */ 52224,
+                      /* snapshotBytes= */ 4096L)),
+              new KernelImage<>(
+                  "sm_90a",
+                  "/META-INF/powerattention/Model_LayerLauncher.backward.sm_90a.cu",
+                  new BackwardTiling(
+                      /* stateFeatures= */ 32,
+                      /* stateThreads= */ 64,
+                      /* stateSharedBytes= */ 21760,
+                      /* queryRows= */ 128,
+                      /* queryThreads= */ 256,
+                      /* querySharedBytes= */ 82688,
+                      /* keyRows= */ 64,
+                      /* keyThreads= */ 128,
+                      /* keySharedBytes= */ 52224,
+                      /* snapshotBytes= */ 4096L))),
           /* serving= */ List.of());
 
   private final PowerAttentionOperator operator;
@@ -179,7 +208,7 @@ final class Model_LayerLauncher implements AutoCloseable {
    * @param batch sequences b; 1 if they are packed
    * @param tokens tokens t of each; of packed sequences, those of all together
    * @param queryHeads query heads hq
-   * @return the place, nothing, since y is not normalised, to be closed
+   * @return the place, to be closed; it takes nothing
    * @throws IllegalArgumentException if a size is not positive
    * @throws IllegalStateException if the launcher is closed
    */

@@ -9,6 +9,7 @@ import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.Accelerator;
 import org.powerattention.runtime.BackwardOptions;
+import org.powerattention.runtime.BackwardTiling;
 import org.powerattention.runtime.DecodeStep;
 import org.powerattention.runtime.ForwardOptions;
 import org.powerattention.runtime.ForwardTiling;
@@ -84,7 +85,35 @@ public final class ContextLayerLauncher implements AutoCloseable {
                       /* stateThreads= */ 128,
                       /* stateSharedBytes= */ 38400,
                       /* snapshotBytes= */ 299520L))),
-          /* backward= */ List.of(),
+          /* backward= */ List.of(
+              new KernelImage<>(
+                  "sm_80",
+                  "/META-INF/powerattention/p/ContextLayerLauncher.backward.sm_80.cu",
+                  new BackwardTiling(
+                      /* stateFeatures= */ 256,
+                      /* stateThreads= */ 128,
+                      /* stateSharedBytes= */ 38912,
+                      /* queryRows= */ 128,
+                      /* queryThreads= */ 256,
+                      /* querySharedBytes= */ 92928,
+                      /* keyRows= */ 64,
+                      /* keyThreads= */ 128,
+                      /* keySharedBytes= */ 56320,
+                      /* snapshotBytes= */ 304128L)),
+              new KernelImage<>(
+                  "sm_90a",
+                  "/META-INF/powerattention/p/ContextLayerLauncher.backward.sm_90a.cu",
+                  new BackwardTiling(
+                      /* stateFeatures= */ 256,
+                      /* stateThreads= */ 128,
+                      /* stateSharedBytes= */ 38912,
+                      /* queryRows= */ 128,
+                      /* queryThreads= */ 256,
+                      /* querySharedBytes= */ 92928,
+                      /* keyRows= */ 64,
+                      /* keyThreads= */ 128,
+                      /* keySharedBytes= */ 56320,
+                      /* snapshotBytes= */ 304128L))),
           /* serving= */ List.of());
 
   private final PowerAttentionOperator operator;
@@ -189,7 +218,7 @@ public final class ContextLayerLauncher implements AutoCloseable {
    * @param batch sequences b; 1 if they are packed
    * @param tokens tokens t of each; of packed sequences, those of all together
    * @param queryHeads query heads hq
-   * @return the place, 260 bytes per token and query head, to be closed
+   * @return the place, to be closed; it takes 260 bytes per token and query head
    * @throws IllegalArgumentException if a size is not positive
    * @throws IllegalStateException if the launcher is closed
    */

@@ -14,9 +14,9 @@ import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.PowerAttention;
 
 /**
- * Writes, for each {@link PowerAttention} declaration, one CUDA source per architecture family and
- * one launcher class. Every file has exactly one originating element, and depends on nothing but
- * that element.
+ * Writes, for each {@link PowerAttention} declaration, its CUDA sources, one per part and
+ * architecture family, and one launcher class. Every file has exactly one originating element, and
+ * depends on nothing but that element.
  */
 @AutoService(Processor.class)
 public final class PowerAttentionProcessor extends AbstractProcessor {

@@ -86,7 +86,12 @@ final class Compilations {
 
   /** Paths of the CUDA sources that belong to a launcher, such as {@code p/LayerLauncher}. */
   static List<String> sources(String launcher) {
-    return Stream.of(".sm_80.cu", ".sm_90a.cu")
+    return Stream.of(
+            ".sm_80.cu",
+            ".sm_90a.cu",
+            ".backward.sm_80.cu",
+            ".backward.sm_90a.cu",
+            ".serving.sm_80.cu")
         .map(suffix -> "META-INF/powerattention/" + launcher + suffix)
         .toList();
   }

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.powerattention.annotations.DType;
 import org.powerattention.annotations.FeatureMap;
 import org.powerattention.annotations.KernelSpec;
@@ -51,7 +52,7 @@ public record KernelPlan(
 
   /** Plans all of a spec's kernels: part after part, each with its families, oldest first. */
   public static List<KernelPlan> all(KernelSpec spec) {
-    return Part.written().stream()
+    return Stream.of(Part.values())
         .flatMap(part -> part.families().stream().map(family -> of(spec, part, family)))
         .toList();
   }

@@ -34,14 +34,4 @@ public enum Part {
     // Serving waits for memory, so that newer instructions would gain nothing.
     return this == SERVING ? List.of(Family.SM_80) : List.of(Family.values());
   }
-
-  /** Returns the parts that there are kernels for. */
-  public static List<Part> written() {
-    return List.of(values()).stream()
-        .filter(
-            part ->
-                Part.class.getResource("/org/powerattention/processor/kernels/" + part.mainFile)
-                    != null)
-        .toList();
-  }
 }

@@ -41,8 +41,7 @@ final class BackwardMethods {
             @param batch sequences b; 1 if they are packed
             @param tokens tokens t of each; of packed sequences, those of all together
             @param queryHeads query heads hq
-            @return the place, $L, to be
-                closed
+            @return the place, to be closed; it takes $L
             @throws IllegalArgumentException if a size is not positive
             @throws IllegalStateException if the launcher is closed
             """,

@@ -98,7 +98,7 @@ final class LauncherJavadoc {
   static String savedBytes(KernelSpec spec) {
     return spec.normalized()
         ? bytes((spec.headDim() + 1L) * Float.BYTES) + " per token and query head"
-        : "nothing, since y is not normalised";
+        : "nothing";
   }
 
   /** Bytes of the keys, values and log gates of a state's latest tokens, of one head. */

@@ -104,13 +104,11 @@ public final class LauncherWriter {
   private static CodeBlock images(Operator operator, List<KernelPlan> plans, Part part) {
     List<CodeBlock> images =
         plans.stream().filter(plan -> plan.part() == part).map(p -> image(operator, p)).toList();
-    return images.isEmpty()
-        ? CodeBlock.of("$T.of()", List.class)
-        : CodeBlock.builder()
-            .add("$T.of(\n$>$>", List.class)
-            .add(CodeBlock.join(images, ",\n"))
-            .add(")$<$<")
-            .build();
+    return CodeBlock.builder()
+        .add("$T.of(\n$>$>", List.class)
+        .add(CodeBlock.join(images, ",\n"))
+        .add(")$<$<")
+        .build();
   }
 
   private static CodeBlock image(Operator operator, KernelPlan plan) {

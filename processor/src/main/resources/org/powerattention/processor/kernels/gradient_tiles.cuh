@@ -76,6 +76,7 @@ struct Gate {
   float low;
 };
 
+#if GATED
 __device__ __forceinline__ Gate gate_of(double value) {
   const float high = (float)value;
   return Gate{high, (float)(value - (double)high)};
@@ -85,6 +86,7 @@ __device__ __forceinline__ Gate gate_of(double value) {
 __device__ __forceinline__ float gate_factor(const Gate& a, const Gate& b) {
   return expf((a.high - b.high) + (a.low - b.low));
 }
+#endif
 
 // The operands of 16 rows by 16 summed indices that multiply_add left in accumulators.
 __device__ __forceinline__ void operand_of(

@@ -29,7 +29,9 @@ struct KeyRange {
   int64 row;    // token of the block's first key
   int64 end;    // one past its last key
   int64 last_query;  // one past the last query
+#if GATED
   const double* gate_sum;
+#endif
 };
 
 struct KeyGradients {
@@ -250,7 +252,6 @@ void key_gradients(const __grid_constant__ Arguments args) {
   range.chunk = range.row / args.chunk;
   if (range.row >= state_start(args, sequence, range.chunk + 1)) range.chunk++;
   range.last_query = min((range.chunk + 1) * args.chunk, sequence.tokens);
-  range.gate_sum = nullptr;
 #if GATED
   range.gate_sum = args.gate_sum + token_place(args, sequence, head);
 #endif

@@ -32,7 +32,9 @@ struct QueryRange {
   int64 first;  // first key: the chunk's state_start
   int64 row;    // token of the block's first query
   int64 end;    // one past its last
+#if GATED
   const double* gate_sum;
+#endif
 };
 
 // The two rows of a lane, g and g + 8 of its warp's 16.
@@ -205,7 +207,6 @@ void query_gradients(const __grid_constant__ Arguments args) {
   range.v_stride = args.v_strides.token;
   range.k_aligned = is_aligned(args.k, args.k_strides);
   range.v_aligned = is_aligned(args.v, args.v_strides);
-  range.gate_sum = nullptr;
 #if GATED
   range.gate_sum = args.gate_sum + token_place(args, sequence, head);
 #endif

@@ -67,6 +67,21 @@ final class KernelPlanTest {
   }
 
   @Test
+  void launchesOfTheBackwardPassAreWithinThatTooOnTheOldestFamily() {
+    for (KernelSpec spec : specs()) {
+      BackwardSizes back = (BackwardSizes) KernelPlan.of(spec, Part.BACKWARD, Family.SM_80).sizes();
+      assertWithMessage("%s", spec).that(back.stateSharedBytes()).isAtMost(SHARED_BYTES);
+      assertWithMessage("%s", spec).that(back.querySharedBytes()).isAtMost(SHARED_BYTES);
+      assertWithMessage("%s", spec).that(back.keySharedBytes()).isAtMost(SHARED_BYTES);
+      for (int threads : new int[] {back.stateThreads(), back.queryThreads(), back.keyThreads()}) {
+        assertWithMessage("%s", spec).that(threads % 32).isEqualTo(0);
+        assertWithMessage("%s", spec).that(threads).isAtLeast(32);
+        assertWithMessage("%s", spec).that(threads).isAtMost(1024);
+      }
+    }
+  }
+
+  @Test
   void chunksAreWholeOutputBlocks() {
     for (KernelSpec spec : specs()) {
       ForwardSizes sizes = forward(KernelPlan.of(spec, Part.FORWARD, Family.SM_80));

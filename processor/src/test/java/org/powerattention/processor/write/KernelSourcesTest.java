@@ -28,8 +28,10 @@ final class KernelSourcesTest {
   private static final Pattern ENTRY =
       Pattern.compile(
           "extern \"C\" __global__\\s*(?:__launch_bounds__\\([^)]*\\))?\\s*void (\\w+)");
+  private static final Pattern ARGUMENTS = Pattern.compile("struct \\w*Arguments \\{[^}]*};");
   private static final Pattern DEFINITION =
-      Pattern.compile("constexpr [\\w ]+ (k[A-Z]\\w*)(?: = |\\[)|template <bool (k\\w+)>");
+      Pattern.compile(
+          "constexpr [\\w ]+ (k[A-Z]\\w*)(?: = |\\[)|[<,] ?(?:bool|int) (k\\w+)(?=[>,])");
 
   private static final List<Composed> SOURCES = composeAll();
 
@@ -47,7 +49,7 @@ final class KernelSourcesTest {
 
     @Override
     public String toString() {
-      return plan.family() + " " + spec();
+      return plan.part() + " " + plan.family() + " " + spec();
     }
   }
 
@@ -65,8 +67,8 @@ final class KernelSourcesTest {
             continue;
           }
           KernelSpec spec = new KernelSpec(degree, 64, 1024, dtype, flags % 2 == 1, normalized);
-          for (Family family : Family.values()) {
-            sources.add(Composed.of(KernelPlan.of(spec, Part.FORWARD, family)));
+          for (KernelPlan plan : KernelPlan.all(spec)) {
+            sources.add(Composed.of(plan));
           }
         }
       }
@@ -102,11 +104,25 @@ final class KernelSourcesTest {
   @ParameterizedTest
   @MethodSource("sources")
   void kernelsAreThoseThatTheSpecNeeds(Composed source) {
+    boolean gated = source.spec().gated();
     List<String> kernels = new ArrayList<>();
-    if (source.spec().gated()) {
-      kernels.add("gate_sum");
+    switch (source.plan().part()) {
+      case FORWARD -> {
+        kernels.addAll(List.of("carry_scan", "state_pass", "output_pass", "attention"));
+        kernels.addAll(gated ? List.of("gate_sum") : List.of());
+      }
+      case BACKWARD -> {
+        kernels.addAll(List.of("state_walk", "join_states"));
+        kernels.addAll(List.of("state_gradient_walk", "join_gradients"));
+        kernels.addAll(List.of("query_gradients", "key_gradients"));
+        kernels.addAll(gated ? List.of("gate_sum", "gate_gradients") : List.of());
+        kernels.addAll(source.spec().normalized() ? List.of("row_terms") : List.of());
+      }
+      case SERVING -> {
+        kernels.addAll(List.of("decode_rows_1", "decode_rows_4", "decode_rows_16"));
+        kernels.addAll(List.of("decode_output", "fold_window", "window_join", "window_store"));
+      }
     }
-    kernels.addAll(List.of("carry_scan", "state_pass", "output_pass", "attention"));
     assertThat(ENTRY.matcher(source.code()).results().map(match -> match.group(1)).toList())
         .containsExactlyElementsIn(kernels);
   }
@@ -114,13 +130,9 @@ final class KernelSourcesTest {
   @ParameterizedTest
   @MethodSource("sources")
   void gatesAreInGatedSourcesOnly(Composed source) {
-    // The arguments are the same for all sources, so that the runtime knows one layout.
-    String uses =
-        source
-            .code()
-            .replace("const float* log_gate;", "")
-            .replace("double* gate_sum;", "")
-            .replace("Strides gate_strides;", "");
+    // The arguments are the same for all sources of a part, so that the runtime knows one layout.
+    String uses = ARGUMENTS.matcher(source.code()).replaceFirst("");
+    assertThat(uses).isNotEqualTo(source.code());
     for (String use : List.of("log_gate", "gate_sum", "gate_strides", "\\b_*expf?\\(")) {
       assertWithMessage(use)
           .that(Pattern.compile(use).matcher(uses).find())
@@ -128,8 +140,13 @@ final class KernelSourcesTest {
     }
   }
 
+  /** Those that compute y; the backward pass takes a scale of 1 where y is normalised. */
+  static Stream<Composed> sourcesOfOutputs() {
+    return sources().filter(source -> source.plan().part() != Part.BACKWARD);
+  }
+
   @ParameterizedTest
-  @MethodSource("sources")
+  @MethodSource("sourcesOfOutputs")
   void unnormalizedSourcesScaleAndTheOthersDivide(Composed source) {
     assertThat(Pattern.compile("\\(float\\)(args\\.)?output_scale").matcher(source.code()).find())
         .isEqualTo(!source.spec().normalized());
