@@ -110,9 +110,14 @@ template <typename Args>
 __device__ __forceinline__ Sequence sequence_of(const Args& args, int64 index) {
   Sequence sequence;
   const bool packed = args.offsets != nullptr;
-  sequence.first = packed ? args.offsets[index] : 0;
-  sequence.tokens = packed ? args.offsets[index + 1] - sequence.first : args.tokens;
-  sequence.rows = packed ? sequence.first : index * args.tokens;
+  sequence.first = 0;
+  sequence.tokens = args.tokens;
+  sequence.rows = index * args.tokens;
+  if (packed) {
+    sequence.first = args.offsets[index];
+    sequence.tokens = args.offsets[index + 1] - sequence.first;
+    sequence.rows = sequence.first;
+  }
   sequence.chunks = (sequence.tokens + args.chunk - 1) / args.chunk;
   // Packed, each sequence has one place more than whole chunks fit: its last may be cut short.
   sequence.first_chunk =

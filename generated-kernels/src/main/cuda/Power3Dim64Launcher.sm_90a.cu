@@ -113,9 +113,14 @@ template <typename Args>
 __device__ __forceinline__ Sequence sequence_of(const Args& args, int64 index) {
   Sequence sequence;
   const bool packed = args.offsets != nullptr;
-  sequence.first = packed ? args.offsets[index] : 0;
-  sequence.tokens = packed ? args.offsets[index + 1] - sequence.first : args.tokens;
-  sequence.rows = packed ? sequence.first : index * args.tokens;
+  sequence.first = 0;
+  sequence.tokens = args.tokens;
+  sequence.rows = index * args.tokens;
+  if (packed) {
+    sequence.first = args.offsets[index];
+    sequence.tokens = args.offsets[index + 1] - sequence.first;
+    sequence.rows = sequence.first;
+  }
   sequence.chunks = (sequence.tokens + args.chunk - 1) / args.chunk;
   // Packed, each sequence has one place more than whole chunks fit: its last may be cut short.
   sequence.first_chunk =
@@ -1049,12 +1054,12 @@ __device__ __forceinline__ void output(const ForwardArguments& args) {
   const Sequence sequence = sequence_of(args, batch);
   const int64 tiles = (args.chunk + kOutputRows - 1) / kOutputRows;  // of a chunk
   const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
-  const int64 chunk = tile / tiles;
+  const int64 chunk = kWithState ? tile / tiles : 0;  // without a state all is one chunk
   const int64 chunk_first = chunk * args.chunk;
 
   KeyRange range;
   range.first = state_start(args, sequence, chunk);
-  range.row = chunk_first + tile % tiles * kOutputRows;
+  range.row = chunk_first + (kWithState ? tile % tiles : tile) * kOutputRows;
   range.end = min(min(range.row + kOutputRows, chunk_first + args.chunk), sequence.tokens);
   if (range.row >= range.end || range.end <= args.query_start) return;
   range.k = head_rows(args.k, args.k_strides, sequence, batch, head);

@@ -374,12 +374,12 @@ __device__ __forceinline__ void output(const Arguments& args) {
   const Sequence sequence = sequence_of(args, batch);
   const int64 tiles = (args.chunk + kOutputRows - 1) / kOutputRows;  // of a chunk
   const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
-  const int64 chunk = tile / tiles;
+  const int64 chunk = kWithState ? tile / tiles : 0;  // without a state all is one chunk
   const int64 chunk_first = chunk * args.chunk;
 
   KeyRange range;
   range.first = state_start(args, sequence, chunk);
-  range.row = chunk_first + tile % tiles * kOutputRows;
+  range.row = chunk_first + (kWithState ? tile % tiles : tile) * kOutputRows;
   range.end = min(min(range.row + kOutputRows, chunk_first + args.chunk), sequence.tokens);
   if (range.row >= range.end || range.end <= args.query_start) return;
   range.k = head_rows(args.k, args.k_strides, sequence, batch, head);
