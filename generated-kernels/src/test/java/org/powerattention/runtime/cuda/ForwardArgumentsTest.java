@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.kernels.CudaFiles;
-import org.powerattention.runtime.Tiling;
+import org.powerattention.runtime.ForwardTiling;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.Memory;
 import org.powerattention.runtime.spi.PackedView;
@@ -26,7 +26,7 @@ import org.powerattention.runtime.spi.TensorView;
 /** The runtime fills the arguments in as the emitted sources declare them. */
 class ForwardArgumentsTest {
   private static final Pattern STRUCT =
-      Pattern.compile("struct ForwardArguments \\{\n(.*?)\n\\};", Pattern.DOTALL);
+      Pattern.compile("struct Arguments \\{\n(.*?)\n\\};", Pattern.DOTALL);
   private static final Pattern FIELD = Pattern.compile("(?m)^ *([\\w ]+\\*?) (\\w+);");
 
   @Test
@@ -51,7 +51,8 @@ class ForwardArgumentsTest {
             new SavedView(new Place(1000), new Place(1100)),
             new PackedView(new int[] {0, 3000, 5000}, new Place(1200)),
             0);
-    ForwardPlan plan = ForwardPlan.of(problem, new Tiling(128, 128, 0, 256, 128, 0, 10), 132);
+    ForwardPlan plan =
+        ForwardPlan.of(problem, new ForwardTiling(128, 128, 0, 256, 128, 0, 10), 132);
     Map<String, Object> fields =
         read(ForwardArguments.of(problem, plan, 31, 17, new Place(1L << 40)));
 
@@ -95,7 +96,8 @@ class ForwardArgumentsTest {
   @Test
   void segmentTotalsAreSetInTheirField() throws IOException {
     ForwardProblem problem = small();
-    ForwardPlan plan = ForwardPlan.of(problem, new Tiling(128, 128, 0, 256, 128, 0, 10), 132);
+    ForwardPlan plan =
+        ForwardPlan.of(problem, new ForwardTiling(128, 128, 0, 256, 128, 0, 10), 132);
     ByteBuffer arguments = ForwardArguments.of(problem, plan, 0, 0, null);
     Map<String, Object> before = read(arguments.duplicate().order(arguments.order()));
     ForwardArguments.segmentTotals(arguments, true);
