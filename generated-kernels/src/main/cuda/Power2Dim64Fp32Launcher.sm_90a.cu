@@ -37,9 +37,6 @@ typedef float element;
 typedef unsigned int uint32;
 typedef long long int64;
 
-// Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
-constexpr int64 kStateNumbers = (int64)kFeatures * (kHeadDim + 1);
-
 // Distances between batch entries, tokens and heads, in elements; the innermost dimension is
 // contiguous.
 struct Strides {
@@ -48,9 +45,12 @@ struct Strides {
   int64 head;
 };
 
+// Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
+constexpr int64 kStateNumbers = (int64)kFeatures * (kHeadDim + 1);
+
 // The one parameter of every kernel. Each field takes eight bytes; pointers that a call does not
 // need are null.
-struct ForwardArguments {
+struct Arguments {
   const element* q;
   const element* k;
   const element* v;
@@ -191,7 +191,7 @@ constexpr int kGateThreads = 256;
 // of two such sums is then exact to fp32 at any length.
 // Grid (chunks, batch * key_heads): a block walks its chunk, 256 tokens at a step.
 extern "C" __global__ __launch_bounds__(kGateThreads)
-void gate_sum(const __grid_constant__ ForwardArguments args) {
+void gate_sum(const __grid_constant__ Arguments args) {
   __shared__ double warp_sums[kGateThreads / 32];
   const int64 batch = blockIdx.y / args.key_heads;
   const int64 head = blockIdx.y % args.key_heads;
@@ -224,7 +224,7 @@ constexpr int kScanThreads = 256;
 
 // Segments of a sequence, the last of which may be cut short; an empty sequence has one as well.
 __device__ __forceinline__ int64 segment_count(
-    const ForwardArguments& args, const Sequence& sequence) {
+    const Arguments& args, const Sequence& sequence) {
   const int64 segments =
       (sequence.chunks + args.chunks_per_segment - 1) / args.chunks_per_segment;
   return segments > 0 ? segments : 1;
@@ -232,7 +232,7 @@ __device__ __forceinline__ int64 segment_count(
 
 // exp of the summed log gates of a segment: what remains of the state after it.
 __device__ __forceinline__ float segment_decay(
-    const ForwardArguments& args, const Sequence& sequence, const double* gate_sum,
+    const Arguments& args, const Sequence& sequence, const double* gate_sum,
     int64 segment) {
   const int64 first = segment * args.chunks_per_segment;
   double log_decay = 0;
@@ -246,7 +246,7 @@ __device__ __forceinline__ float segment_decay(
 //   start_0 = initial,  start_{s+1} = decay_s start_s + alone_s.
 // Grid (kStateNumbers / 256 rounded up, batch * key_heads): one thread for each number.
 extern "C" __global__ __launch_bounds__(kScanThreads)
-void carry_scan(const __grid_constant__ ForwardArguments args) {
+void carry_scan(const __grid_constant__ Arguments args) {
   const Sequence sequence = sequence_of(args, blockIdx.y / args.key_heads);
   const int64 last_segment = segment_count(args, sequence) - 1;
   __shared__ float decay;
@@ -426,7 +426,7 @@ __device__ __forceinline__ void add_tokens(StateSlice& slice, const StateShared&
 // Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads): a block keeps its
 // features of S in registers and walks its segment of the sequence, 32 tokens at a step.
 extern "C" __global__ __launch_bounds__(kStateThreads)
-void state_pass(const __grid_constant__ ForwardArguments args) {
+void state_pass(const __grid_constant__ Arguments args) {
   StateShared& shared = *reinterpret_cast<StateShared*>(shared_memory);
   const int64 batch = blockIdx.z / args.key_heads;
   const int64 head = blockIdx.z % args.key_heads;
@@ -599,7 +599,7 @@ struct Gate {
 
 // y of kOutputRows tokens of one query head: block x is a tile of rows within a chunk, block y a
 // batch entry and query head; a thread has four rows.
-__device__ __forceinline__ void output(const ForwardArguments& args, bool with_state) {
+__device__ __forceinline__ void output(const Arguments& args, bool with_state) {
   OutputShared& shared = *reinterpret_cast<OutputShared*>(shared_memory);
   const int64 batch = blockIdx.y / args.query_heads;
   const int64 query_head = blockIdx.y % args.query_heads;
@@ -707,12 +707,12 @@ __device__ __forceinline__ void output(const ForwardArguments& args, bool with_s
 // Chunked form: y_i = exp(G_i) phi(q_i) S + sum_j w_ij v_j over the chunk and the tokens before it
 // that S leaves out. Grid (row tiles, batch * query_heads).
 extern "C" __global__ __launch_bounds__(kOutputThreads)
-void output_pass(const __grid_constant__ ForwardArguments args) {
+void output_pass(const __grid_constant__ Arguments args) {
   output(args, true);
 }
 
 // Attention form: the chunk is the whole sequence. Same grid.
 extern "C" __global__ __launch_bounds__(kOutputThreads)
-void attention(const __grid_constant__ ForwardArguments args) {
+void attention(const __grid_constant__ Arguments args) {
   output(args, false);
 }

@@ -40,9 +40,6 @@ typedef unsigned short element;
 typedef unsigned int uint32;
 typedef long long int64;
 
-// Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
-constexpr int64 kStateNumbers = (int64)kFeatures * kHeadDim;
-
 // Distances between batch entries, tokens and heads, in elements; the innermost dimension is
 // contiguous.
 struct Strides {
@@ -51,9 +48,12 @@ struct Strides {
   int64 head;
 };
 
+// Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
+constexpr int64 kStateNumbers = (int64)kFeatures * kHeadDim;
+
 // The one parameter of every kernel. Each field takes eight bytes; pointers that a call does not
 // need are null.
-struct ForwardArguments {
+struct Arguments {
   const element* q;
   const element* k;
   const element* v;
@@ -194,7 +194,7 @@ constexpr int kGateThreads = 256;
 // of two such sums is then exact to fp32 at any length.
 // Grid (chunks, batch * key_heads): a block walks its chunk, 256 tokens at a step.
 extern "C" __global__ __launch_bounds__(kGateThreads)
-void gate_sum(const __grid_constant__ ForwardArguments args) {
+void gate_sum(const __grid_constant__ Arguments args) {
   __shared__ double warp_sums[kGateThreads / 32];
   const int64 batch = blockIdx.y / args.key_heads;
   const int64 head = blockIdx.y % args.key_heads;
@@ -227,7 +227,7 @@ constexpr int kScanThreads = 256;
 
 // Segments of a sequence, the last of which may be cut short; an empty sequence has one as well.
 __device__ __forceinline__ int64 segment_count(
-    const ForwardArguments& args, const Sequence& sequence) {
+    const Arguments& args, const Sequence& sequence) {
   const int64 segments =
       (sequence.chunks + args.chunks_per_segment - 1) / args.chunks_per_segment;
   return segments > 0 ? segments : 1;
@@ -235,7 +235,7 @@ __device__ __forceinline__ int64 segment_count(
 
 // exp of the summed log gates of a segment: what remains of the state after it.
 __device__ __forceinline__ float segment_decay(
-    const ForwardArguments& args, const Sequence& sequence, const double* gate_sum,
+    const Arguments& args, const Sequence& sequence, const double* gate_sum,
     int64 segment) {
   const int64 first = segment * args.chunks_per_segment;
   double log_decay = 0;
@@ -249,7 +249,7 @@ __device__ __forceinline__ float segment_decay(
 //   start_0 = initial,  start_{s+1} = decay_s start_s + alone_s.
 // Grid (kStateNumbers / 256 rounded up, batch * key_heads): one thread for each number.
 extern "C" __global__ __launch_bounds__(kScanThreads)
-void carry_scan(const __grid_constant__ ForwardArguments args) {
+void carry_scan(const __grid_constant__ Arguments args) {
   const Sequence sequence = sequence_of(args, blockIdx.y / args.key_heads);
   const int64 last_segment = segment_count(args, sequence) - 1;
   __shared__ float decay;
@@ -321,6 +321,19 @@ __device__ __forceinline__ void mma_16(float (&c)[4], const uint32 (&a)[4], uint
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
+// Neighbouring elements in one register or word.
+
+typedef uint32 TwoElements;
+typedef uint2 FourElements;
+
+__device__ __forceinline__ TwoElements load_two(const element* first) {
+  return *reinterpret_cast<const uint32*>(first);
+}
+
+__device__ __forceinline__ FourElements load_four(const element* first) {
+  return *reinterpret_cast<const uint2*>(first);
+}
+
 // A Pair is two neighbouring elements along the summed dimension of a product on tensor cores, in
 // the precision of that product: for BF16, two bf16 in one register.
 typedef uint32 Pair;
@@ -331,13 +344,13 @@ __device__ __forceinline__ Pair pair_of(float low, float high) {
   return pair;
 }
 
-__device__ __forceinline__ Pair pair_of(uint32 elements) { return elements; }
+__device__ __forceinline__ Pair pair_of(TwoElements elements) { return elements; }
 
-__device__ __forceinline__ Pair both_low(uint32 elements) {
+__device__ __forceinline__ Pair both_low(TwoElements elements) {
   return __byte_perm(elements, elements, 0x1010);
 }
 
-__device__ __forceinline__ Pair both_high(uint32 elements) {
+__device__ __forceinline__ Pair both_high(TwoElements elements) {
   return __byte_perm(elements, elements, 0x3232);
 }
 
@@ -370,7 +383,7 @@ __device__ __forceinline__ float float_of(element bits) {
   return __uint_as_float((uint32)bits << 16);
 }
 
-__device__ __forceinline__ uint32 elements_of(float low, float high) { return pair_of(low, high); }
+__device__ __forceinline__ TwoElements elements_of(float low, float high) { return pair_of(low, high); }
 
 // A block of a snapshot: 16 features of S as the B operands of output_pass, in the order of its
 // lanes, then the same features of z. Per 16 value columns and lane, one 16-byte word: features
@@ -395,10 +408,12 @@ __device__ __forceinline__ void load_state(
   b[1][1] = word.w;
 }
 
-constexpr int kStateTokens = 64;  // tokens of a step of state_pass
-// Elements of a row of transposed keys: 64 tokens and 16 more, so that 8-byte reads of neighbouring
-// rows fall into different banks.
+constexpr int kStateTokens = 64;  // tokens of a step of a walk along a sequence
+// Elements of a row of transposed keys: the tokens and 16 more, so that reads of neighbouring rows
+// fall into different banks.
 constexpr int kKeyStride = kStateTokens + 16;
+
+constexpr int kPiece = 16 / sizeof(element);  // elements that are copied at a time
 
 // Whether rows of this tensor can be read 16 bytes at a time.
 __device__ __forceinline__ bool is_aligned(const element* base, const Strides& strides) {
@@ -412,15 +427,15 @@ __device__ __forceinline__ bool is_aligned(const element* base, const Strides& s
 __device__ __forceinline__ void load_rows(
     element (*target)[kRowStride], const element* head, int64 token_stride, int64 first, int64 end,
     int rows, int threads, bool aligned) {
-  for (int i = threadIdx.x; i < rows * (kHeadDim / 8); i += threads) {
-    const int row = i / (kHeadDim / 8);
-    const int column = i % (kHeadDim / 8) * 8;
+  for (int i = threadIdx.x; i < rows * (kHeadDim / kPiece); i += threads) {
+    const int row = i / (kHeadDim / kPiece);
+    const int column = i % (kHeadDim / kPiece) * kPiece;
     const bool valid = first + row < end;
     const element* source = head + (valid ? (first + row) * token_stride : 0) + column;
     if (aligned) {
       copy_async_16(&target[row][column], source, valid);
     } else {
-      for (int e = 0; e < 8; e++) target[row][column + e] = valid ? source[e] : (element)0;
+      for (int e = 0; e < kPiece; e++) target[row][column + e] = valid ? source[e] : (element)0;
     }
   }
 }
@@ -468,15 +483,13 @@ struct FeatureBlock {
 __device__ __forceinline__ void key_features(
     Pair (&b)[2][2], const element (*keys)[kKeyStride], const FeatureBlock& block, int token, int g,
     int t) {
-  const uint2 xi = *reinterpret_cast<const uint2*>(
-      &keys[block.first_tile * 4 + block.row][token + 4 * t]);
-  const uint2 xk =
-      *reinterpret_cast<const uint2*>(&keys[block.third_tile * 4 + g % 4][token + 4 * t]);
+  const FourElements xi = load_four(&keys[block.first_tile * 4 + block.row][token + 4 * t]);
+  const FourElements xk = load_four(&keys[block.third_tile * 4 + g % 4][token + 4 * t]);
   const Pair xik_low = feature_times(pair_of(xi.x), pair_of(xk.x));
   const Pair xik_high = feature_times(pair_of(xi.y), pair_of(xk.y));
   for (int half = 0; half < 2; half++) {
-    const uint2 xj = *reinterpret_cast<const uint2*>(
-        &keys[block.second_tile * 4 + half * 2 + g / 4][token + 4 * t]);
+    const FourElements xj =
+        load_four(&keys[block.second_tile * 4 + half * 2 + g / 4][token + 4 * t]);
     b[half][0] = operand_times(xik_low, pair_of(xj.x));
     b[half][1] = operand_times(xik_high, pair_of(xj.y));
   }
@@ -490,8 +503,7 @@ __device__ __forceinline__ void query_features(
     const Pair xi = both_low(rows[r][block.first_tile * 4 + block.row]);
     const Pair xj = both_low(rows[r][block.second_tile * 4 + t / 2]);
     const Pair xj_next = both_low(rows[r][block.second_tile * 4 + t / 2 + 2]);
-    const Pair xk = pair_of(
-        *reinterpret_cast<const uint32*>(rows[r] + block.third_tile * 4 + t % 2 * 2));
+    const Pair xk = pair_of(load_two(rows[r] + block.third_tile * 4 + t % 2 * 2));
     const Pair xik = feature_times(xi, xk);
     a[r] = operand_times(xik, xj);
     a[2 + r] = operand_times(xik, xj_next);
@@ -665,7 +677,7 @@ struct TokenRange {
 
 // Starts loading the keys and values of a step, and their weights exp(G_last - G_j) in lane order.
 __device__ __forceinline__ void load_tokens(
-    const ForwardArguments& args, StateShared& shared, const TokenRange& range, int64 chunk,
+    const Arguments& args, StateShared& shared, const TokenRange& range, int64 chunk,
     int64 first, double last, int stage) {
   load_rows(shared.k, range.k, range.k_stride, first, range.end, kStateTokens, kStateThreads,
             range.k_aligned);
@@ -685,7 +697,7 @@ __device__ __forceinline__ void load_tokens(
 // features of S in registers and walks its segment of the sequence, 64 tokens at a step; each warp
 // has kWarpBlocks blocks of 16 features and all value columns.
 extern "C" __global__ __launch_bounds__(kStateThreads, 2)
-void state_pass(const __grid_constant__ ForwardArguments args) {
+void state_pass(const __grid_constant__ Arguments args) {
   StateShared& shared = *reinterpret_cast<StateShared*>(shared_memory);
   const int64 batch = blockIdx.z / args.key_heads;
   const int64 head = blockIdx.z % args.key_heads;
@@ -872,7 +884,7 @@ struct KeyRange {
 // Starts loading a tile of keys and values. Gates relative to the first query row: factors
 // exp(G_row - G_j) of keys before it, G_j - G_row from it on.
 __device__ __forceinline__ void load_keys(
-    const ForwardArguments& args, OutputShared& shared, const KeyRange& range, int64 first,
+    const Arguments& args, OutputShared& shared, const KeyRange& range, int64 first,
     int stage) {
   KeyTile& tile = shared.keys[stage];
   load_rows(tile.k, range.k, range.k_stride, first, range.end, kKeyTile, kOutputThreads,
@@ -972,7 +984,7 @@ __device__ __forceinline__ void attend_tile(
 
 // rows += sum_j w_ij v_j over the keys of the chunk up to each row.
 __device__ __forceinline__ void attend_chunk(
-    const ForwardArguments& args, OutputRows& rows, OutputShared& shared, const KeyRange& range) {
+    const Arguments& args, OutputRows& rows, OutputShared& shared, const KeyRange& range) {
   float row_gates[kRowBlocks][2] = {};  // G_i - G_row
   float row_factors[kRowBlocks][2];
   for (int r = 0; r < kRowBlocks; r++) {
@@ -1007,7 +1019,7 @@ __device__ __forceinline__ void attend_chunk(
 
 // y = sums / weights, or sums * output_scale, of rows [first, end) from query_start on.
 __device__ __forceinline__ void write_rows(
-    const ForwardArguments& args, const OutputRows& rows, const Sequence& sequence, int64 batch,
+    const Arguments& args, const OutputRows& rows, const Sequence& sequence, int64 batch,
     int64 query_head, int64 first, int64 end) {
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
@@ -1046,7 +1058,7 @@ __device__ __forceinline__ void write_rows(
 // y of kOutputRows tokens of one query head: block x is a tile of rows within a chunk, block y a
 // batch entry and query head.
 template <bool kWithState>
-__device__ __forceinline__ void output(const ForwardArguments& args) {
+__device__ __forceinline__ void output(const Arguments& args) {
   OutputShared& shared = *reinterpret_cast<OutputShared*>(shared_memory);
   const int64 batch = blockIdx.y / args.query_heads;
   const int64 query_head = blockIdx.y % args.query_heads;
@@ -1099,12 +1111,12 @@ __device__ __forceinline__ void output(const ForwardArguments& args) {
 // Chunked form: y_i = exp(G_i) phi(q_i) S + sum_j w_ij v_j over the chunk and the tokens before it
 // that S leaves out. Grid (row tiles, batch * query_heads).
 extern "C" __global__ __launch_bounds__(kOutputThreads, 2)
-void output_pass(const __grid_constant__ ForwardArguments args) {
+void output_pass(const __grid_constant__ Arguments args) {
   output<true>(args);
 }
 
 // Attention form: the chunk is the whole sequence. Same grid.
 extern "C" __global__ __launch_bounds__(kOutputThreads, 2)
-void attention(const __grid_constant__ ForwardArguments args) {
+void attention(const __grid_constant__ Arguments args) {
   output<false>(args);
 }
