@@ -11,7 +11,8 @@ final class ServingPlan {
   private static final int MOST_THREADS = 256;
   private static final int COLUMNS = 4; // value columns of a thread: 16 bytes
   private static final int MOST_WINDOW = 128;
-  private static final int MOST_ROWS = 16; // query rows that share one read of the state
+  private static final int MOST_ROWS = 8; // query rows that share one read of the state
+  private static final int FOLD_TOKENS = 16; // tokens whose features are in shared memory
 
   private ServingPlan() {}
 
@@ -24,7 +25,7 @@ final class ServingPlan {
     int threads = lanes * rowThreads;
     int window = Math.min(MOST_WINDOW, spec.chunk());
     int keyStride = headDim + 4;
-    int itemStride = MOST_ROWS + 4;
+    int itemStride = FOLD_TOKENS + 4;
     int floats =
         STEP_FEATURES * keyStride // keys
             + STEP_FEATURES * headDim // values

@@ -8,7 +8,7 @@ struct DecodeRows {
   static constexpr int kStride = kRows < 4 ? 1 : kRows + 4;
   static constexpr int kTurns = (kRows / kItems + kItemGroups - 1) / kItemGroups;
   // Reads of S or V that a thread has under way: as many as registers allow.
-  static constexpr int kReads = kRows < 16 || kPasses < 4 ? kPasses : 4;
+  static constexpr int kReads = kRows < 8 || kPasses < 4 ? kPasses : 4;
 
   float sums[kRows][4];
 #if NORMALIZED
@@ -333,6 +333,6 @@ void decode_rows_4(const __grid_constant__ ServingArguments args) {
 }
 
 extern "C" __global__ __launch_bounds__(kDecodeThreads, 2)
-void decode_rows_16(const __grid_constant__ ServingArguments args) {
-  decode<16>(args);
+void decode_rows_8(const __grid_constant__ ServingArguments args) {
+  decode<8>(args);
 }

@@ -40,7 +40,6 @@ __device__ __forceinline__ void fold_tokens(
   const float decay = expf((float)(shared.before[from + count] - shared.before[from]));
 #endif
 
-  constexpr int kBatch = 16;  // tokens whose features are in shared memory at a time
   const int group = threadIdx.x / kDecodeFeatures;
   const int item = threadIdx.x % kDecodeFeatures;
   const int lane = threadIdx.x / kRowThreads;
@@ -66,9 +65,9 @@ __device__ __forceinline__ void fold_tokens(
 #if NORMALIZED
     float key_sum = 0;
 #endif
-    for (int batch = 0; batch < count; batch += kBatch, buffer ^= 1) {
+    for (int batch = 0; batch < count; batch += kFoldTokens, buffer ^= 1) {
       float* items = shared.items[buffer];
-      for (int token = 4 * group; token < kBatch; token += 4 * kItemGroups) {
+      for (int token = 4 * group; token < kFoldTokens; token += 4 * kItemGroups) {
         if (group == kItemGroups) break;  // a last half group has no items
         float4 four;
         four.x = walk.of(shared.keys[batch + token]);
@@ -79,7 +78,7 @@ __device__ __forceinline__ void fold_tokens(
       }
       __syncthreads();  // these features are complete; everyone is done with those before the last
 #pragma unroll
-      for (int token = 0; token < kBatch; token += 4) {
+      for (int token = 0; token < kFoldTokens; token += 4) {
         float4 values[4];
 #pragma unroll
         for (int i = 0; i < 4; i++) {
@@ -103,7 +102,7 @@ __device__ __forceinline__ void fold_tokens(
 #if NORMALIZED
       if (group == 0) {
 #pragma unroll
-        for (int token = 0; token < kBatch; token++) {
+        for (int token = 0; token < kFoldTokens; token++) {
           key_sum = fmaf(items[item * kItemStride + token], shared.fold_weights[batch + token],
                          key_sum);
         }

@@ -1,7 +1,7 @@
 // Power attention, serving: what prefill and decode need beside the forward kernels.
 //
 //   decode_rows_N  one token's y, in parts: each block reads some features of the state and some
-//                  tokens of the window, for up to N query rows at a time (N = 1, 4, 16)
+//                  tokens of the window, for up to N query rows at a time (N = 1, 4, 8)
 //   decode_output  adds the parts, and the token to the window
 //   fold_window    takes the oldest tokens of each window into the state
 //   window_join    the latest tokens of each window, followed by those of a prefill call

@@ -5,8 +5,9 @@ constexpr int kTokens = kDecodeFeatures;        // tokens of a step
 constexpr int kRowThreads = kHeadDim / 4;       // threads that read a row, 16 bytes each of fp32
 constexpr int kPasses = kDecodeFeatures / kFeatureLanes;  // reads of a thread for a step
 constexpr int kKeyStride = kHeadDim + 4;
-constexpr int kMostRows = 16;                   // query rows of a walk
-constexpr int kItemStride = kMostRows + 4;
+constexpr int kMostRows = 8;                    // query rows of a walk
+constexpr int kFoldTokens = 16;                 // tokens whose features are in shared memory
+constexpr int kItemStride = kFoldTokens + 4;    // items of a feature or token, at most
 constexpr int kItemGroups = kDecodeThreads / kDecodeFeatures;
 static_assert(kFeatureLanes * kRowThreads == kDecodeThreads, "each thread has its value columns");
 

@@ -59,13 +59,12 @@ final class ServingPlanTest {
   @Test
   void sharedMemoryIsWhatTheStructTakes() {
     // 128 slots: 130 doubles and 128 log gates; 64 keys of 68 numbers, 64 values of 64, twice 64
-    // items of 20, 16 queries of 64, 64 weights, and twice 8 warps' 16 sums.
+    // items of 20, 8 queries of 64, 64 weights, and twice 8 warps' 8 sums.
     List<Constant> constants = new ArrayList<>();
     ServingSizes gated =
         ServingPlan.of(new KernelSpec(2, 64, 1024, DType.BF16, true, true), constants);
     assertThat(gated.decodeSharedBytes())
-        .isEqualTo(
-            130 * 8 + 4 * (128 + 64 * 68 + 64 * 64 + 2 * 64 * 20 + 16 * 64 + 64 + 2 * 8 * 16));
+        .isEqualTo(130 * 8 + 4 * (128 + 64 * 68 + 64 * 64 + 2 * 64 * 20 + 8 * 64 + 64 + 2 * 8 * 8));
     assertThat(constant(constants, "kDecodeSharedBytes"))
         .isEqualTo((long) gated.decodeSharedBytes());
     ServingSizes ungated =

@@ -24,7 +24,7 @@ final class CudaServing {
   private final CudaForward forward;
   private final CudaKernel decodeRows1;
   private final CudaKernel decodeRows4;
-  private final CudaKernel decodeRows16;
+  private final CudaKernel decodeRows8;
   private final CudaKernel decodeOutput;
   private final CudaKernel foldWindow;
   private final CudaKernel windowJoin;
@@ -47,7 +47,7 @@ final class CudaServing {
     this.forward = forward;
     this.decodeRows1 = module.kernel("decode_rows_1", tiling.decodeSharedBytes());
     this.decodeRows4 = module.kernel("decode_rows_4", tiling.decodeSharedBytes());
-    this.decodeRows16 = module.kernel("decode_rows_16", tiling.decodeSharedBytes());
+    this.decodeRows8 = module.kernel("decode_rows_8", tiling.decodeSharedBytes());
     this.decodeOutput = module.kernel("decode_output", 0);
     this.foldWindow = module.kernel("fold_window", tiling.decodeSharedBytes());
     this.windowJoin = module.kernel("window_join", 0);
@@ -87,12 +87,12 @@ final class CudaServing {
         (long) problem.batch() * problem.queryHeads(), 1, 1, OUTPUT_THREADS, 0, stream, arguments);
   }
 
-  /** Returns the kernel for the query heads of a key/value head; the last takes 16 at a time. */
+  /** Returns the kernel for the query heads of a key/value head; the last takes 8 at a time. */
   private CudaKernel decodeRows(int group) {
     if (group == 1) {
       return decodeRows1;
     }
-    return group <= 4 ? decodeRows4 : decodeRows16;
+    return group <= 4 ? decodeRows4 : decodeRows8;
   }
 
   private void walk(
