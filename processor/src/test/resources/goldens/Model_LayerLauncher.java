@@ -17,6 +17,7 @@ import org.powerattention.runtime.KernelProgram;
 import org.powerattention.runtime.PowerAttentionOperator;
 import org.powerattention.runtime.SavedForward;
 import org.powerattention.runtime.ServeOptions;
+import org.powerattention.runtime.ServingTiling;
 import org.powerattention.runtime.State;
 import org.powerattention.runtime.Tensor;
 
@@ -110,7 +111,15 @@ final class Model_LayerLauncher implements AutoCloseable {
                       /* keyThreads= */ 128,
                       /* keySharedBytes= */ 52224,
                       /* snapshotBytes= */ 4096L))),
-          /* serving= */ List.of());
+          /* serving= */ List.of(
+              new KernelImage<>(
+                  "sm_80",
+                  "/META-INF/powerattention/Model_LayerLauncher.serving.sm_80.cu",
+                  new ServingTiling(
+                      /* decodeFeatures= */ 64,
+                      /* decodeThreads= */ 256,
+                      /* decodeSharedBytes= */ 30976,
+                      /* partialNumbers= */ 32))));
 
   private final PowerAttentionOperator operator;
 

@@ -19,6 +19,7 @@ import org.powerattention.runtime.KernelProgram;
 import org.powerattention.runtime.PowerAttentionOperator;
 import org.powerattention.runtime.SavedForward;
 import org.powerattention.runtime.ServeOptions;
+import org.powerattention.runtime.ServingTiling;
 import org.powerattention.runtime.State;
 import org.powerattention.runtime.Tensor;
 
@@ -114,7 +115,15 @@ public final class ContextLayerLauncher implements AutoCloseable {
                       /* keyThreads= */ 128,
                       /* keySharedBytes= */ 56320,
                       /* snapshotBytes= */ 304128L))),
-          /* serving= */ List.of());
+          /* serving= */ List.of(
+              new KernelImage<>(
+                  "sm_80",
+                  "/META-INF/powerattention/p/ContextLayerLauncher.serving.sm_80.cu",
+                  new ServingTiling(
+                      /* decodeFeatures= */ 64,
+                      /* decodeThreads= */ 256,
+                      /* decodeSharedBytes= */ 50960,
+                      /* partialNumbers= */ 68))));
 
   private final PowerAttentionOperator operator;
 

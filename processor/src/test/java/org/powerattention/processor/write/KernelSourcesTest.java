@@ -133,7 +133,8 @@ final class KernelSourcesTest {
     // The arguments are the same for all sources of a part, so that the runtime knows one layout.
     String uses = ARGUMENTS.matcher(source.code()).replaceFirst("");
     assertThat(uses).isNotEqualTo(source.code());
-    for (String use : List.of("log_gate", "gate_sum", "gate_strides", "\\b_*expf?\\(")) {
+    String sums = source.plan().part() == Part.SERVING ? "sum_gates" : "gate_sum";
+    for (String use : List.of("log_gate", sums, "gate_strides", "\\b_*expf?\\(")) {
       assertWithMessage(use)
           .that(Pattern.compile(use).matcher(uses).find())
           .isEqualTo(source.spec().gated());
