@@ -49,6 +49,13 @@ final class KernelSpecTest {
   }
 
   @Test
+  void aWindowIsAChunkOfUpTo128Tokens() {
+    assertThat(spec(2, 64, 64, true).windowTokens()).isEqualTo(64);
+    assertThat(spec(2, 64, 128, true).windowTokens()).isEqualTo(128);
+    assertThat(spec(2, 64, 1024, true).windowTokens()).isEqualTo(128);
+  }
+
+  @Test
   void featureDimIsTheFeatureMapsSize() {
     assertThat(spec(3, 64, 1024, false).featureDim()).isEqualTo(52_224);
     assertThat(spec(3, 64, 1024, false).featureMap().tile()).isEqualTo(4);

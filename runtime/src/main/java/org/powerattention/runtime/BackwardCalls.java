@@ -56,7 +56,7 @@ final class BackwardCalls {
       State dInitialState =
           options.initialState() == null
               ? null
-              : State.allocate(operator, sizes.batch(), sizes.keyHeads(), stream);
+              : States.undefined(operator, sizes.batch(), sizes.keyHeads(), stream);
       made.keep();
       return Gradients.of(dQ, dK, dV, dLogG, dInitialState);
     }

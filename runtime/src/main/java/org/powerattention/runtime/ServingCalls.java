@@ -27,13 +27,7 @@ final class ServingCalls {
   State newState(int batch, int keyHeads) {
     operator.checkOpen();
     CallSizes sizes = new CallSizes(batch, 1, keyHeads, keyHeads, null);
-    try (Allocations made = new Allocations()) {
-      State allocated = State.allocate(operator, sizes.batch(), sizes.keyHeads(), null);
-      State state = made.add(allocated, allocated::close);
-      state.reset();
-      made.keep();
-      return state;
-    }
+    return States.zeros(operator, sizes.batch(), sizes.keyHeads());
   }
 
   Tensor prefill(State state, Inputs inputs, ServeOptions options) {

@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
-import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.spi.Memory;
 import org.powerattention.runtime.spi.StateView;
@@ -39,7 +38,7 @@ public final class State implements AutoCloseable {
   /** Whether windows may hold tokens; the device alone knows how many. */
   private volatile boolean windowInUse;
 
-  private State(
+  State(
       PowerAttentionOperator operator,
       int batch,
       int keyHeads,
@@ -50,28 +49,6 @@ public final class State implements AutoCloseable {
     this.keyHeads = keyHeads;
     this.sums = sums;
     this.keySums = keySums;
-  }
-
-  /** Returns a state whose sums have undefined content, for work on a stream. */
-  static State allocate(
-      PowerAttentionOperator operator, int batch, int keyHeads, @Nullable Stream stream) {
-    KernelSpec spec = operator.spec();
-    Accelerator accelerator = operator.accelerator();
-    Layout keySums = Layout.contiguous(batch, keyHeads, spec.featureDim());
-    Layout sums = Layout.contiguous(batch, keyHeads, spec.featureDim(), spec.headDim());
-    try (Allocations made = new Allocations()) {
-      State state =
-          new State(
-              operator,
-              batch,
-              keyHeads,
-              made.add(accelerator.allocateFor(stream, DType.FP32, sums)),
-              spec.normalized()
-                  ? made.add(accelerator.allocateFor(stream, DType.FP32, keySums))
-                  : null);
-      made.keep();
-      return state;
-    }
   }
 
   /** Returns the spec of the operator that made it. */
@@ -126,7 +103,7 @@ public final class State implements AutoCloseable {
 
   /** Forgets every token: sets all numbers to zero. */
   public void reset() {
-    StateCopies.clear(this);
+    States.clear(this);
     windowInUse = false;
   }
 
@@ -138,7 +115,7 @@ public final class State implements AutoCloseable {
    */
   public void reset(int sequence) {
     checkSequence("sequence", sequence, batch);
-    StateCopies.clear(this, sequence);
+    States.clear(this, sequence);
   }
 
   /**
@@ -154,7 +131,7 @@ public final class State implements AutoCloseable {
     checkSequence("sequence", sequence, batch);
     checkSequence("otherSequence", otherSequence, other.batch);
     checkLike(other);
-    StateCopies.copySequence(this, sequence, other, otherSequence);
+    States.copySequence(this, sequence, other, otherSequence);
   }
 
   private void checkLike(State other) {
@@ -195,7 +172,7 @@ public final class State implements AutoCloseable {
     if (!difference.isEmpty()) {
       throw new IllegalArgumentException("the state does not fit the operator: " + difference);
     }
-    return StateCopies.copy(this, target);
+    return States.copy(this, target);
   }
 
   /**

@@ -25,7 +25,7 @@ import org.powerattention.runtime.spi.Memory;
  * the CRC-32C of everything before. Numbers pass through in pieces, so a state can be of any size.
  */
 final class StateFile {
-  private static final int PIECE_BYTES = 1 << 20;
+  private static final int PIECE_BYTES = 1 << 18;
 
   /** A block of memory, and the size of a number in it. */
   private record Block(Memory memory, int numberBytes) {}
@@ -94,7 +94,8 @@ final class StateFile {
     byte[] bytes = StateHeader.read(source);
     StateHeader header = StateHeader.decode(bytes);
     header.checkFits(operator.spec());
-    State state = operator.newState(header.batch(), header.keyHeads());
+    CallSizes sizes = header.sizes();
+    State state = States.undefined(operator, sizes.batch(), sizes.keyHeads(), null);
     try {
       new StateFile(state, header.window() != 0, bytes).read(source);
       return state;

@@ -161,6 +161,15 @@ record StateHeader(
     }
   }
 
+  /** Returns the sizes of the state, as those of a call. */
+  CallSizes sizes() throws StateFormatException {
+    try {
+      return new CallSizes(batch, 1, keyHeads, keyHeads, null);
+    } catch (IllegalArgumentException e) {
+      throw new StateFormatException("the saved state has impossible sizes: " + e.getMessage());
+    }
+  }
+
   private static String dtypeName(int code) {
     for (DType dtype : DType.values()) {
       if (code(dtype) == code) {

@@ -79,6 +79,27 @@ final class LifetimeTest {
     }
   }
 
+  @Test
+  void aLostStateIsFreedWithItsWindowAndReportedOnlyForItsSums() throws Exception {
+    List<String> messages = Collections.synchronizedList(new ArrayList<>());
+    Logger logger = Logger.getLogger("org.powerattention");
+    Handler handler = recordingHandler(messages);
+    logger.addHandler(handler);
+    try (OperatorFixture f = new OperatorFixture(true)) {
+      int blocks = f.backend.openBlocks.get();
+      State state = f.gated.newState(2, 3);
+      f.gated.decode(state, f.q1, f.k1, f.v1, f.logG1, ServeOptions.defaults()).close();
+      // What the fake device has recorded refers to memory alone, as a device's queue does.
+      state = null;
+      collectGarbage(() -> f.backend.openBlocks.get() == blocks, 10_000);
+      assertThat(f.backend.openBlocks.get()).isEqualTo(blocks);
+      assertThat(messages).hasSize(2);
+      assertThat(messages.toString()).contains("FP32 tensor [2, 3, 192, 16]");
+    } finally {
+      logger.removeHandler(handler);
+    }
+  }
+
   private interface Condition {
     boolean holds();
   }

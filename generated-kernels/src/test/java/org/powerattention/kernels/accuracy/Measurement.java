@@ -7,7 +7,7 @@ import org.powerattention.annotations.KernelSpec;
  *
  * @param operator its name
  * @param spec its spec
- * @param what which result: outputs by a form or by a way to serve them, or a state
+ * @param what which result: outputs by a form or by a way to serve them, a state, or a gradient
  * @param gates the log gates
  * @param tokens tokens per sequence
  * @param error relative L2 error against fp64
@@ -22,7 +22,11 @@ record Measurement(
     PREFILL("prefill"),
     DECODE("decode"),
     CAPTURED("captured"),
-    MIXED("mixed calls");
+    MIXED("mixed calls"),
+    DQ("dq"),
+    DK("dk"),
+    DV("dv"),
+    DLOGG("dlogG");
 
     private final String label;
 
@@ -38,6 +42,9 @@ record Measurement(
 
   /** Greatest error that is accepted. */
   double limit() {
+    if (what.ordinal() >= Result.DQ.ordinal()) {
+      return GradientCheck.limit(spec.dtype());
+    }
     return switch (spec.dtype()) {
       case BF16 -> 5e-3;
       case FP16 -> 2e-3;

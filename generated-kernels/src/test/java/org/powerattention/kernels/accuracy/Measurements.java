@@ -8,10 +8,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
-import java.util.TreeSet;
-import java.util.stream.Collectors;
 import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 
@@ -70,11 +67,11 @@ final class Measurements {
       rows.computeIfAbsent(row, key -> new TreeMap<>())
           .merge(m.spec().dtype() + " " + m.what(), m.error(), Math::max);
     }
+    List<Measurement.Result> results =
+        measurements.stream().map(Measurement::what).distinct().sorted().toList();
     StringBuilder table =
         new StringBuilder("\nGreatest relative L2 error against fp64, " + device + "\n\n| p | d |");
     StringBuilder rule = new StringBuilder("\n|---|---|");
-    Set<Measurement.Result> results =
-        measurements.stream().map(Measurement::what).collect(Collectors.toCollection(TreeSet::new));
     for (DType dtype : DType.values()) {
       for (Measurement.Result result : results) {
         table.append(' ').append(dtype).append(' ').append(result).append(" |");

@@ -9,10 +9,10 @@ import org.powerattention.annotations.KernelSpec;
  */
 final class QueryRows {
   /**
-   * Most bits by which a normalised row's weights are scaled up, beyond the scale that brings the
-   * query near 1: rows whose scores are all nearly zero keep finite gradients thereby.
+   * Least sum of weights of a row that has a gradient; what is less counts as none. Gradients are
+   * inversely proportional to it, and that of a state would leave the range of fp32.
    */
-  private static final int MOST_BOOST = 60;
+  private static final double LEAST_WEIGHT_SUM = 0x1p-110;
 
   private final BackwardCall call;
   private final Inputs inputs;
@@ -43,16 +43,8 @@ final class QueryRows {
       int token = window.base() + first + i;
       if (inputs.spec.normalized()) {
         double weightSum = weightSum(window, member, token, i, rows, y);
-        int boost = boost(weightSum);
-        if (boost != 0) {
-          double factor = Math.scalb(1.0, boost);
-          rows.queryScale[i] *= factor;
-          for (int c = 0; c < inputs.headDim; c++) {
-            rows.queries[i][c] *= (float) factor;
-            rows.queriesByFeature[c][i] *= (float) factor;
-          }
-        }
-        double inverse = weightSum == 0 ? 0 : 1 / Math.scalb(weightSum, boost * degree);
+        boolean none = Math.abs(weightSum) < LEAST_WEIGHT_SUM;
+        double inverse = none ? 0 : 1 / weightSum;
         call.readUpstream(
             window.sequence(), token, window.queryHead(member), work.u[i], rows.halves);
         double delta = 0;
@@ -60,7 +52,7 @@ final class QueryRows {
           delta += (double) work.u[i][c] * y[c];
         }
         reciprocal[member][token] = inverse;
-        shift[member][token] = weightSum == 0 ? 0 : -inverse * delta;
+        shift[member][token] = none ? 0 : -inverse * delta;
       }
       scale[member][token] = rows.queryScale[i];
       readU(window, member, token, work.u[i], rows.halves);
@@ -81,15 +73,6 @@ final class QueryRows {
       y[c] = sum == 0 ? 0 : (float) (rows.total[c][i] / sum);
     }
     return sum;
-  }
-
-  /** Returns the power of two by which to scale a query up, so that its weights come near 1. */
-  private int boost(double weightSum) {
-    if (weightSum == 0 || !Double.isFinite(weightSum)) {
-      return 0;
-    }
-    int bits = Math.min(-Math.getExponent(weightSum), MOST_BOOST);
-    return Math.max(bits, 0) / degree;
   }
 
   /** Reads u of one row. */

@@ -1,13 +1,16 @@
 /**
- * The CPU backend: power attention's forward pass in single precision on all cores, with no native
- * code.
+ * The CPU backend: power attention in single precision on all cores, with no native code.
  *
- * <p>{@link org.powerattention.runtime.cpu.CpuForward} walks each key/value head chunk by chunk:
- * {@code OutputRows} computes a block of queries from the keys of its own chunk ({@code
- * ChunkAttention}) and from the state before the chunk ({@code StateSums}), which then takes in the
- * chunk. The attention form is the case of a single chunk. All heavy loops are one kernel ({@code
- * Vectors.add4}) over rows of floats that the JIT compiler vectorises; results do not depend on the
- * number of threads.
+ * <p>{@code HeadSchedule} shares the key/value heads of a call among threads; each is walked chunk
+ * by chunk. In the forward pass ({@code ForwardWalk}) a block of queries is computed from the keys
+ * of its chunk's window ({@code ChunkAttention}) and from the state before it ({@code StateSums}),
+ * which then takes in the window. The backward pass ({@code BackwardWalk}) walks the same way for
+ * the gradients of queries ({@code RowGradients}), and back with the gradient of the state for
+ * those of keys and values ({@code KeyGradients}). The attention form is the case of a single
+ * chunk.
+ *
+ * <p>All heavy loops are one kernel ({@code Vectors.add4}) over rows of floats that the JIT
+ * compiler vectorises; results do not depend on the number of threads.
  */
 @NullMarked
 package org.powerattention.runtime.cpu;

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.powerattention.runtime.spi.Memory;
 
@@ -20,6 +22,58 @@ class CpuMemoryTest {
     assertThat(read).isEqualTo(new byte[] {0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 0, 0, 0, 0, 0});
     assertThat(memory.address()).isEqualTo(0);
     assertThat(memory.bytes()).isEqualTo(16);
+  }
+
+  @Test
+  void copiesAndClearsPartsAndLeavesTheRest() {
+    int bytes = (2 << 20) + 40;
+    byte[] content = new byte[bytes];
+    new Random(1).nextBytes(content);
+    for (boolean foreign : new boolean[] {false, true}) {
+      Memory source = backend.allocate(bytes);
+      source.write(0, ByteBuffer.wrap(content));
+      Memory memory = backend.allocate(bytes + 10);
+      memory.copyFrom(foreign ? new Foreign(source) : source, 3, 5, bytes - 7);
+      byte[] expected = new byte[bytes + 10];
+      System.arraycopy(content, 3, expected, 5, bytes - 7);
+      byte[] read = new byte[bytes + 10];
+      memory.read(0, ByteBuffer.wrap(read));
+      assertThat(Arrays.equals(read, expected)).isTrue();
+      memory.clear(7, bytes - 20);
+      Arrays.fill(expected, 7, bytes - 13, (byte) 0);
+      memory.read(0, ByteBuffer.wrap(read));
+      assertThat(Arrays.equals(read, expected)).isTrue();
+      assertThrows(IndexOutOfBoundsException.class, () -> memory.copyFrom(source, 0, 11, bytes));
+      assertThrows(IndexOutOfBoundsException.class, () -> memory.copyFrom(source, 1, 0, bytes));
+    }
+  }
+
+  /** Memory as that of another device, which can only be read and written. */
+  private record Foreign(Memory memory) implements Memory {
+    @Override
+    public long bytes() {
+      return memory.bytes();
+    }
+
+    @Override
+    public long address() {
+      return 4096;
+    }
+
+    @Override
+    public void write(long offset, ByteBuffer source) {
+      memory.write(offset, source);
+    }
+
+    @Override
+    public void read(long offset, ByteBuffer target) {
+      memory.read(offset, target);
+    }
+
+    @Override
+    public void close() {
+      memory.close();
+    }
   }
 
   @Test

@@ -8,6 +8,8 @@ import org.powerattention.annotations.FeatureMap;
  * what goes through a state.
  */
 final class GradientReference {
+  private static final double LEAST_SHARE = 0.03;
+
   private final GradientCase gradients;
   private final Case inputs;
   private final int d;
@@ -18,6 +20,12 @@ final class GradientReference {
   final double[] logG;
   final double[] sums;
   final double[] keySums;
+
+  /**
+   * For dq and dk, the norm they would have if {@code <dy, v>} and {@code <dy, y>} did not cancel:
+   * what rounding errors are in proportion to, also where the gradient itself is zero.
+   */
+  private final double[] conditioning = new double[6];
 
   GradientReference(GradientCase gradients) {
     this.gradients = gradients;
@@ -85,7 +93,7 @@ final class GradientReference {
       for (int c = 0; c < d; c++) {
         scores[j] += inputs.scale * inputs.q[query + c] * inputs.k[key(b, j, h) + c];
       }
-      weights[j] = Math.pow(scores[j], degree) * Math.exp(gates[i] - gates[j]);
+      weights[j] = power(scores[j], degree) * Math.exp(gates[i] - gates[j]);
       divisor += weights[j];
       for (int c = 0; c < d; c++) {
         y[c] += weights[j] * inputs.v[key(b, j, h) + c];
@@ -118,17 +126,22 @@ final class GradientReference {
     for (int j = 0; j <= i; j++) {
       int key = key(b, j, h);
       double a = -delta;
+      double size = Math.abs(delta);
       for (int c = 0; c < d; c++) {
         a += (double) gradients.dY[query + c] * inputs.v[key + c];
+        size += Math.abs((double) gradients.dY[query + c] * inputs.v[key + c]);
         v[key + c] += weights[j] * reciprocal * gradients.dY[query + c];
       }
       a *= reciprocal;
       dGates[i] += a * weights[j];
       dGates[j] -= a * weights[j];
-      double slope = a * degree * Math.pow(scores[j], degree - 1) * Math.exp(gates[i] - gates[j]);
+      double slope = a * degree * power(scores[j], degree - 1) * Math.exp(gates[i] - gates[j]);
+      double rounded = a == 0 ? 0 : slope / a * reciprocal * size * inputs.scale;
       for (int c = 0; c < d; c++) {
         q[query + c] += slope * inputs.scale * inputs.k[key + c];
         k[key + c] += slope * inputs.scale * inputs.q[query + c];
+        conditioning[0] += power(rounded * inputs.k[key + c], 2);
+        conditioning[1] += power(rounded * inputs.q[query + c], 2);
       }
     }
     if (state) {
@@ -154,6 +167,14 @@ final class GradientReference {
             addSlopes(x, positions, factor * slope * inputs.scale, q, query);
           });
     }
+  }
+
+  private static double power(double base, int exponent) {
+    double result = 1;
+    for (int n = 0; n < exponent; n++) {
+      result *= base;
+    }
+    return result;
   }
 
   /** The gradient of the final state: of the keys and values in it, of the initial state. */
@@ -233,14 +254,22 @@ final class GradientReference {
     }
   }
 
-  /** Relative L2 distance; the absolute one where all expected numbers are zero. */
-  static double error(float[] actual, double[] expected) {
+  /**
+   * Returns the L2 distance of a gradient from the reference over the latter's norm, or over a part
+   * of what it is conditioned by where that is more.
+   *
+   * @param which position in {@link #all}
+   */
+  double error(float[] actual, int which) {
+    double[] expected = all()[which];
     double difference = 0;
-    double norm = 0;
+    double norm = LEAST_SHARE * LEAST_SHARE * conditioning[which];
+    double sum = 0;
     for (int i = 0; i < expected.length; i++) {
       difference += (actual[i] - expected[i]) * (actual[i] - expected[i]);
-      norm += expected[i] * expected[i];
+      sum += expected[i] * expected[i];
     }
+    norm = Math.max(norm, sum);
     return Math.sqrt(norm == 0 ? difference : difference / norm);
   }
 }

@@ -2,11 +2,50 @@ package org.powerattention.runtime;
 
 import java.lang.ref.Reference;
 import java.util.List;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.powerattention.annotations.DType;
+import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.spi.Memory;
 
-/** Clears and copies states, whole or by sequence. All their blocks begin with the batch. */
-final class StateCopies {
-  private StateCopies() {}
+/**
+ * Makes, clears and copies states, whole or by sequence. The first dimension of all their blocks is
+ * the batch.
+ */
+final class States {
+  private States() {}
+
+  /** Returns a state of zeros. */
+  static State zeros(PowerAttentionOperator operator, int batch, int keyHeads) {
+    Accelerator accelerator = operator.accelerator();
+    return make(operator, batch, keyHeads, layout -> accelerator.zeros(DType.FP32, layout.shape()));
+  }
+
+  /** Returns a state whose sums have undefined content, for work on a stream. */
+  static State undefined(
+      PowerAttentionOperator operator, int batch, int keyHeads, @Nullable Stream stream) {
+    Accelerator accelerator = operator.accelerator();
+    return make(
+        operator, batch, keyHeads, layout -> accelerator.allocateFor(stream, DType.FP32, layout));
+  }
+
+  private static State make(
+      PowerAttentionOperator operator, int batch, int keyHeads, Function<Layout, Tensor> memory) {
+    KernelSpec spec = operator.spec();
+    Layout sums = Layout.contiguous(batch, keyHeads, spec.featureDim(), spec.headDim());
+    Layout keySums = Layout.contiguous(batch, keyHeads, spec.featureDim());
+    try (Allocations made = new Allocations()) {
+      State state =
+          new State(
+              operator,
+              batch,
+              keyHeads,
+              made.add(memory.apply(sums)),
+              spec.normalized() ? made.add(memory.apply(keySums)) : null);
+      made.keep();
+      return state;
+    }
+  }
 
   /** Sets a whole state to zero. */
   static void clear(State state) {
@@ -71,7 +110,7 @@ final class StateCopies {
 
   /** Returns a copy of a state for an operator of the same spec. */
   static State copy(State from, PowerAttentionOperator target) {
-    State to = State.allocate(target, from.batch(), from.keyHeads(), null);
+    State to = undefined(target, from.batch(), from.keyHeads(), null);
     try {
       copyAll(to.sumBlocks(), from.sumBlocks());
       if (from.holdsWindow()) {
