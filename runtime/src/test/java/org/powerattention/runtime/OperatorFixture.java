@@ -59,7 +59,8 @@ final class OperatorFixture implements AutoCloseable {
 
   static PowerAttentionOperator load(Accelerator device, KernelSpec spec) {
     return PowerAttentionOperator.load(
-        device, new KernelProgram("Layer", spec, OperatorFixture.class, List.of()));
+        device,
+        new KernelProgram("Layer", spec, OperatorFixture.class, List.of(), List.of(), List.of()));
   }
 
   /** Returns the only call that the backend has recorded of a kind. */

@@ -23,19 +23,18 @@ final class ServingPlan {
     int lanes = Math.min(STEP_FEATURES, Integer.highestOneBit(MOST_THREADS / rowThreads));
     int threads = lanes * rowThreads;
     int window = Math.min(MOST_WINDOW, spec.chunk());
-    int held = window / 2;
-
     int keyStride = headDim + 4;
     int itemStride = MOST_ROWS + 4;
     int floats =
-        held * keyStride // keys
-            + held * headDim // values
+        STEP_FEATURES * keyStride // keys
+            + STEP_FEATURES * headDim // values
             + 2 * STEP_FEATURES * itemStride // features or weights, twice
             + MOST_ROWS * headDim // queries
-            + held // weights of folded tokens
-            + 2 * (threads / 32) * MOST_ROWS; // sums over warps
-    int doubles = window + 2; // cumulative log gates
-    int sharedBytes = floats * Float.BYTES + (spec.gated() ? doubles * Double.BYTES : 0);
+            + STEP_FEATURES // weights of folded tokens
+            + 2 * (threads / 32) * MOST_ROWS // sums over warps
+            + (spec.gated() ? window : 0); // log gates
+    int doubles = spec.gated() ? window + 2 : 0; // cumulative log gates
+    int sharedBytes = floats * Float.BYTES + doubles * Double.BYTES;
 
     constants.add(new Constant("int", "kWindow", window, "slots W of a head's window"));
     constants.add(new Constant("int", "kDecodeFeatures", STEP_FEATURES, "features of a step"));

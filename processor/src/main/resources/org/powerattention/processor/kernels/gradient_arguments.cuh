@@ -1,30 +1,11 @@
 #pragma once
 
-#include "spec.cuh"
-
-// Elements of q, k, v and their gradients: bits of a 16-bit float, or a float.
-#if FP32
-typedef float element;
-#else
-typedef unsigned short element;
-#endif
-typedef unsigned int uint32;
-typedef long long int64;
-
 // Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
 #if NORMALIZED
 constexpr int64 kStateNumbers = (int64)kFeatures * (kHeadDim + 1);
 #else
 constexpr int64 kStateNumbers = (int64)kFeatures * kHeadDim;
 #endif
-
-// Distances between batch entries, tokens and heads, in elements; the innermost dimension is
-// contiguous.
-struct Strides {
-  int64 batch;
-  int64 token;
-  int64 head;
-};
 
 // The one parameter of every kernel. Each field takes eight bytes; pointers that a call does not
 // need are null. Rows count all tokens: of batch entry n and token i, n * tokens + i, or of packed

@@ -22,6 +22,7 @@
 //   y_i  = scale^p sum_j w_ij v_j
 #endif
 #include "spec.cuh"
+#include "types.cuh"
 #include "arguments.cuh"
 #include "chunks.cuh"
 #if GATED

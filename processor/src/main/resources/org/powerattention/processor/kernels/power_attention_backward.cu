@@ -35,6 +35,7 @@
 // The chunk's keys meet the queries of later chunks through the gradient of the state: with
 // dphi(k_j) = dS v_j + dz, dk_j is dphi contracted with the derivative of phi.
 #include "spec.cuh"
+#include "types.cuh"
 #include "gradient_arguments.cuh"
 #include "chunks.cuh"
 #if GATED

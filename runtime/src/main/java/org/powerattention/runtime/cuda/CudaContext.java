@@ -14,6 +14,9 @@ final class CudaContext {
   private final String where;
   private final CUcontext context = new CUcontext();
 
+  // What leaving a context yields: nobody reads it, and a new one each time would be garbage.
+  private static final ThreadLocal<CUcontext> LEFT = ThreadLocal.withInitial(CUcontext::new);
+
   CudaContext(CudaDevice device) {
     this.device = device;
     this.where = device.description();
@@ -53,13 +56,17 @@ final class CudaContext {
     }
   }
 
-  private void push() {
+  /**
+   * Makes this context the thread's current one until {@link #pop}, for calls that must not make an
+   * object.
+   */
+  void push() {
     Driver.check(JCudaDriver.cuCtxPushCurrent(context), "cuCtxPushCurrent", where);
   }
 
-  /** Its result is not checked: it would hide the action's own failure. */
-  private static void pop() {
-    int ignored = JCudaDriver.cuCtxPopCurrent(new CUcontext());
+  /** Undoes {@link #push}. A failure is not reported: it would hide the action's own. */
+  void pop() {
+    int ignored = JCudaDriver.cuCtxPopCurrent(LEFT.get());
   }
 
   /** Gives the context back to the driver. */

@@ -3,15 +3,21 @@ package org.powerattention.runtime.cuda;
 import org.powerattention.runtime.BackwardTiling;
 import org.powerattention.runtime.ForwardTiling;
 import org.powerattention.runtime.KernelProgram;
+import org.powerattention.runtime.ServingTiling;
 import org.powerattention.runtime.spi.BackwardProblem;
+import org.powerattention.runtime.spi.CapturedCall;
+import org.powerattention.runtime.spi.DecodeProblem;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.LoadedProgram;
+import org.powerattention.runtime.spi.PrefillProblem;
+import org.powerattention.runtime.spi.StateView;
 
 /** A program on a device, in parts that are compiled and loaded when they are first used. */
 final class CudaProgram implements LoadedProgram {
   private final CudaBackend backend;
   private final ProgramPart<ForwardTiling, CudaForward> forward;
   private final ProgramPart<BackwardTiling, CudaBackward> backward;
+  private final ProgramPart<ServingTiling, CudaServing> serving;
 
   /** Loads a program; its forward part at once, so that what cannot be compiled shows here. */
   CudaProgram(CudaBackend backend, KernelProgram program) {
@@ -28,6 +34,13 @@ final class CudaProgram implements LoadedProgram {
             program,
             program.backward(),
             (tiling, module) -> new CudaBackward(program.spec(), tiling, module, backend));
+    this.serving =
+        new ProgramPart<>(
+            backend,
+            program,
+            program.serving(),
+            (tiling, module) ->
+                new CudaServing(program.spec(), tiling, module, backend, forward.get()));
     CudaForward unused = forward.get();
   }
 
@@ -42,8 +55,34 @@ final class CudaProgram implements LoadedProgram {
   }
 
   @Override
+  public void prefill(PrefillProblem problem) {
+    backend.context().run(() -> serving.get().prefill(problem));
+  }
+
+  @Override
+  public void foldWindow(StateView state, int batch, int keyHeads, long stream) {
+    backend.context().run(() -> serving.get().foldWindow(state, batch, keyHeads, stream));
+  }
+
+  @Override
+  public long decodeWorkspaceBytes(int batch, int queryHeads, int keyHeads) {
+    return serving.get().decodeWorkspaceBytes(batch, queryHeads, keyHeads);
+  }
+
+  @Override
+  public void decode(DecodeProblem problem) {
+    backend.context().run(() -> serving.get().decode(problem));
+  }
+
+  @Override
+  public CapturedCall captureDecode(DecodeProblem problem) {
+    return serving.get().captureDecode(problem);
+  }
+
+  @Override
   public void close() {
     forward.close();
     backward.close();
+    serving.close();
   }
 }

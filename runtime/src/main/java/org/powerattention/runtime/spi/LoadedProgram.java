@@ -9,34 +9,22 @@ public interface LoadedProgram extends AutoCloseable {
   void forward(ForwardProblem problem);
 
   /** Carries out a backward call. */
-  default void backward(BackwardProblem problem) {
-    throw new UnsupportedOperationException();
-  }
+  void backward(BackwardProblem problem);
 
   /** Carries out a prefill call. */
-  default void prefill(PrefillProblem problem) {
-    throw new UnsupportedOperationException();
-  }
+  void prefill(PrefillProblem problem);
 
   /** Takes the tokens of a state's windows into its sums and leaves the windows empty. */
-  default void foldWindow(StateView state, int batch, int keyHeads, long stream) {
-    throw new UnsupportedOperationException();
-  }
+  void foldWindow(StateView state, int batch, int keyHeads, long stream);
 
   /** Returns the bytes of workspace of a decode call of these sizes. */
-  default long decodeWorkspaceBytes(int batch, int queryHeads, int keyHeads) {
-    throw new UnsupportedOperationException();
-  }
+  long decodeWorkspaceBytes(int batch, int queryHeads, int keyHeads);
 
   /** Carries out a decode call; allocates nothing on the device. */
-  default void decode(DecodeProblem problem) {
-    throw new UnsupportedOperationException();
-  }
+  void decode(DecodeProblem problem);
 
   /** Records a decode call, without carrying it out. */
-  default CapturedCall captureDecode(DecodeProblem problem) {
-    throw new UnsupportedOperationException();
-  }
+  CapturedCall captureDecode(DecodeProblem problem);
 
   /** Unloads the program. */
   @Override

@@ -95,7 +95,14 @@ class CpuBackwardStateTest {
           int length = spec.featureDim() * 2;
           float[] dSums = part(together.sums(), n, n + 1, length * spec.headDim());
           float[] dKeySums = part(together.keySums(), n, n + 1, length);
+          float[] finalSums = part(together.finalSums(), n, n + 1, length * spec.headDim());
           if (offsets[n] == offsets[n + 1]) {
+            assertWithMessage(what)
+                .that(finalSums)
+                .isEqualTo(
+                    states
+                        ? part(all.inputs.initialSums, n, n + 1, length * spec.headDim())
+                        : new float[length * spec.headDim()]);
             if (states) {
               assertWithMessage(what)
                   .that(dSums)
@@ -114,6 +121,7 @@ class CpuBackwardStateTest {
           assertWithMessage(what).that(part(together.k(), from, to, 2 * d)).isEqualTo(alone.k());
           assertWithMessage(what).that(part(together.v(), from, to, 2 * d)).isEqualTo(alone.v());
           assertWithMessage(what).that(part(together.logG(), from, to, 2)).isEqualTo(alone.logG());
+          assertWithMessage(what).that(finalSums).isEqualTo(alone.finalSums());
           assertWithMessage(what).that(dSums).isEqualTo(alone.sums());
           assertWithMessage(what).that(dKeySums).isEqualTo(alone.keySums());
         }

@@ -75,9 +75,16 @@ final class GradientCase {
     return this;
   }
 
-  /** Gradients by name, row-major; those that do not exist are empty. */
+  /** Gradients by name, row-major, those that do not exist empty; and the forward's results. */
   record Result(
-      float[] q, float[] k, float[] v, float[] logG, float[] sums, float[] keySums, float[] y) {
+      float[] q,
+      float[] k,
+      float[] v,
+      float[] logG,
+      float[] sums,
+      float[] keySums,
+      float[] y,
+      float[] finalSums) {
     float[][] all() {
       return new float[][] {q, k, v, logG, sums, keySums};
     }
@@ -103,6 +110,7 @@ final class GradientCase {
             : packed(inputs.new View(DType.FP32, inputs.keyHeads, 1, inputs.logG));
     StateView initial =
         inputs.initialSums == null ? null : state(inputs.initialSums, inputs.initialKeySums);
+    StateView last = state(nans(features() * d), nans(features()));
     int rows = inputs.batch * inputs.tokens * inputs.queryHeads;
     SavedView kept =
         saved && spec.normalized()
@@ -131,7 +139,7 @@ final class GradientCase {
             logG,
             packed(y),
             initial,
-            null,
+            last,
             kept,
             packed,
             0));
@@ -173,7 +181,8 @@ final class GradientCase {
         dInitial == null || dInitial.keySums() == null
             ? new float[0]
             : Case.floats(dInitial.keySums()),
-        y.values());
+        y.values(),
+        Case.floats(last.sums()));
   }
 
   private Case.View view(int heads, float @Nullable [] values) {
