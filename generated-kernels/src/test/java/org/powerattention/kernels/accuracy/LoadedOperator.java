@@ -33,7 +33,8 @@ final class LoadedOperator implements AutoCloseable {
   /** Calls {@code forwardInto}; {@code logG} is null exactly if the operator is not gated. */
   void forwardInto(
       Tensor y, Tensor q, Tensor k, Tensor v, @Nullable Tensor logG, ForwardOptions options) {
-    new Call(Tensor.class, y)
+    new Call()
+        .add(Tensor.class, y)
         .inputs(q, k, v, logG)
         .add(ForwardOptions.class, options)
         .to("forwardInto");
@@ -83,7 +84,8 @@ final class LoadedOperator implements AutoCloseable {
       Tensor v,
       @Nullable Tensor logG,
       ServeOptions options) {
-    return new Call(Tensor.class, y)
+    return new Call()
+        .add(Tensor.class, y)
         .add(State.class, state)
         .inputs(q, k, v, logG)
         .add(ServeOptions.class, options);
@@ -91,18 +93,18 @@ final class LoadedOperator implements AutoCloseable {
 
   /** Calls {@code loadState}. */
   State loadState(InputStream source) {
-    return (State) new Call(InputStream.class, source).to("loadState");
+    return (State) new Call().add(InputStream.class, source).to("loadState");
   }
 
   /** Calls {@code backward}; {@code logG} is null exactly if the operator is not gated. */
   Gradients backward(
       Tensor q, Tensor k, Tensor v, @Nullable Tensor logG, Tensor dY, BackwardOptions options) {
-    Call call = new Call(Tensor.class, q).add(Tensor.class, k).add(Tensor.class, v);
-    if (logG != null) {
-      call.add(Tensor.class, logG);
-    }
     return (Gradients)
-        call.add(Tensor.class, dY).add(BackwardOptions.class, options).to("backward");
+        new Call()
+            .inputs(q, k, v, logG)
+            .add(Tensor.class, dY)
+            .add(BackwardOptions.class, options)
+            .to("backward");
   }
 
   SavedForward newSavedForward(int batch, int tokens, int queryHeads) {
@@ -129,10 +131,6 @@ final class LoadedOperator implements AutoCloseable {
   private final class Call {
     private final List<Class<?>> types = new ArrayList<>();
     private final List<Object> arguments = new ArrayList<>();
-
-    Call(Class<?> type, Object argument) {
-      add(type, argument);
-    }
 
     Call add(Class<?> type, Object argument) {
       types.add(type);

@@ -8,10 +8,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
-import java.util.TreeSet;
-import java.util.stream.Collectors;
 import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 
@@ -73,8 +70,6 @@ final class Measurements {
     StringBuilder table =
         new StringBuilder("\nGreatest relative L2 error against fp64, " + device + "\n\n| p | d |");
     StringBuilder rule = new StringBuilder("\n|---|---|");
-    Set<Measurement.Result> results =
-        measurements.stream().map(Measurement::what).collect(Collectors.toCollection(TreeSet::new));
     for (DType dtype : DType.values()) {
       for (Measurement.Result result : results) {
         table.append(' ').append(dtype).append(' ').append(result).append(" |");
