@@ -10,7 +10,6 @@ final class ServingPlan {
 
   private static final int MOST_THREADS = 256;
   private static final int COLUMNS = 4; // value columns of a thread: 16 bytes
-  private static final int MOST_WINDOW = 128;
   private static final int MOST_ROWS = 8; // query rows that share one read of the state
   private static final int FOLD_TOKENS = 16; // tokens whose features are in shared memory
 
@@ -23,7 +22,7 @@ final class ServingPlan {
     int rowThreads = headDim / COLUMNS;
     int lanes = Math.min(STEP_FEATURES, Integer.highestOneBit(MOST_THREADS / rowThreads));
     int threads = lanes * rowThreads;
-    int window = Math.min(MOST_WINDOW, spec.chunk());
+    int window = spec.windowTokens();
     int keyStride = headDim + 4;
     int itemStride = FOLD_TOKENS + 4;
     int floats =

@@ -283,8 +283,8 @@ __device__ __forceinline__ void decode(const ServingArguments& args) {
 #if GATED
   const int64 batch = place.batch_head / (int)args.key_heads;
   const int64 head = place.batch_head % (int)args.key_heads;
-  const float new_gate =
-      args.log_gate[batch * args.gate_strides.batch + head * args.gate_strides.head];
+  const float new_gate = (float)log_gate_of(
+      args.log_gate[batch * args.gate_strides.batch + head * args.gate_strides.head]);
   load_gates(args, shared, place.batch_head);
   __syncthreads();  // the log gates are there
   sum_gates(shared, window);

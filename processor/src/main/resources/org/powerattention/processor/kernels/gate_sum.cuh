@@ -21,7 +21,7 @@ void gate_sum(const __grid_constant__ Arguments args) {
   double carry = 0;
   for (int64 step = first; step < end; step += kGateThreads) {
     const int64 token = step + threadIdx.x;
-    double sum = token < end ? (double)log_gate[token * args.gate_strides.token] : 0.0;
+    double sum = token < end ? log_gate_of(log_gate[token * args.gate_strides.token]) : 0.0;
     for (int distance = 1; distance < 32; distance *= 2) {
       const double below = __shfl_up_sync(0xffffffff, sum, distance);
       if (lane >= distance) sum += below;

@@ -16,3 +16,12 @@ struct Strides {
   int64 token;
   int64 head;
 };
+
+#if GATED
+// A log gate of minus infinity closes a gate; so does this, and differences of it are numbers.
+constexpr float kClosed = -1e4f;
+
+__device__ __forceinline__ double log_gate_of(float log_gate) {
+  return log_gate < kClosed ? kClosed : log_gate;
+}
+#endif

@@ -88,7 +88,7 @@ __device__ __forceinline__ void sum_gates(ServingShared& shared, const Window& w
   double sum = 0;
   for (int e = 0; e < kEach; e++) {
     const int token = threadIdx.x * kEach + e;
-    sum += token < window.length ? (double)shared.gates[(window.first + token) % kWindow] : 0.0;
+    sum += token < window.length ? log_gate_of(shared.gates[(window.first + token) % kWindow]) : 0.0;
     own[e] = sum;
   }
   for (int distance = 1; distance < 32; distance *= 2) {

@@ -119,7 +119,7 @@ final class KernelSourcesTest {
         kernels.addAll(source.spec().normalized() ? List.of("row_terms") : List.of());
       }
       case SERVING -> {
-        kernels.addAll(List.of("decode_rows_1", "decode_rows_4", "decode_rows_16"));
+        kernels.addAll(List.of("decode_rows_1", "decode_rows_4", "decode_rows_8"));
         kernels.addAll(List.of("decode_output", "fold_window", "window_join", "window_store"));
       }
     }
