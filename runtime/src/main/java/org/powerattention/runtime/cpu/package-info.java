@@ -9,6 +9,11 @@
  * those of keys and values ({@code KeyGradients}). The attention form is the case of a single
  * chunk.
  *
+ * <p>Serving ({@code CpuServing}) leaves the sums of a state where they lie in memory ({@code
+ * StoredSums}). A decode step ({@code DecodeCall}) streams them through a few rows of scratch, and
+ * writes them only when it folds the window; its threads ({@code Crew}) meet without allocating. A
+ * prefill call is a forward call whose overlap before the first token is the window.
+ *
  * <p>All heavy loops are one kernel ({@code Vectors.add4}) over rows of floats that the JIT
  * compiler vectorises; results do not depend on the number of threads.
  */
