@@ -57,6 +57,13 @@ struct Strides {
   int64 head;
 };
 
+// A log gate of minus infinity closes a gate; so does this, and differences of it are numbers.
+constexpr float kClosed = -1e4f;
+
+__device__ __forceinline__ double log_gate_of(float log_gate) {
+  return log_gate < kClosed ? kClosed : log_gate;
+}
+
 // Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
 constexpr int64 kStateNumbers = (int64)kFeatures * (kHeadDim + 1);
 
@@ -236,7 +243,7 @@ void gate_sum(const __grid_constant__ Arguments args) {
   double carry = 0;
   for (int64 step = first; step < end; step += kGateThreads) {
     const int64 token = step + threadIdx.x;
-    double sum = token < end ? (double)log_gate[token * args.gate_strides.token] : 0.0;
+    double sum = token < end ? log_gate_of(log_gate[token * args.gate_strides.token]) : 0.0;
     for (int distance = 1; distance < 32; distance *= 2) {
       const double below = __shfl_up_sync(0xffffffff, sum, distance);
       if (lane >= distance) sum += below;

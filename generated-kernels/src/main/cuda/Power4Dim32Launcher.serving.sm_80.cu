@@ -7,7 +7,7 @@
 // Power attention, serving: what prefill and decode need beside the forward kernels.
 //
 //   decode_rows_N  one token's y, in parts: each block reads some features of the state and some
-//                  tokens of the window, for up to N query rows at a time (N = 1, 4, 16)
+//                  tokens of the window, for up to N query rows at a time (N = 1, 4, 8)
 //   decode_output  adds the parts, and the token to the window
 //   fold_window    takes the oldest tokens of each window into the state
 //   window_join    the latest tokens of each window, followed by those of a prefill call
@@ -27,7 +27,7 @@ constexpr int kWindow = 128;               // slots W of a head's window
 constexpr int kDecodeFeatures = 64;        // features of a step
 constexpr int kFeatureLanes = 32;          // features that a block reads at a time
 constexpr int kDecodeThreads = 256;        // threads of such a block
-constexpr int kDecodeSharedBytes = 32528;  // its shared memory, bytes
+constexpr int kDecodeSharedBytes = 30992;  // its shared memory, bytes
 constexpr int kPartialNumbers = 36;        // numbers that it leaves for a query row
 
 // Elements of q, k, v and y: bits of a 16-bit float, or a float.
@@ -42,6 +42,13 @@ struct Strides {
   int64 token;
   int64 head;
 };
+
+// A log gate of minus infinity closes a gate; so does this, and differences of it are numbers.
+constexpr float kClosed = -1e4f;
+
+__device__ __forceinline__ double log_gate_of(float log_gate) {
+  return log_gate < kClosed ? kClosed : log_gate;
+}
 
 // Conversions between elements and floats.
 
@@ -198,8 +205,9 @@ constexpr int kTokens = kDecodeFeatures;        // tokens of a step
 constexpr int kRowThreads = kHeadDim / 4;       // threads that read a row, 16 bytes each of fp32
 constexpr int kPasses = kDecodeFeatures / kFeatureLanes;  // reads of a thread for a step
 constexpr int kKeyStride = kHeadDim + 4;
-constexpr int kMostRows = 16;                   // query rows of a walk
-constexpr int kItemStride = kMostRows + 4;
+constexpr int kMostRows = 8;                    // query rows of a walk
+constexpr int kFoldTokens = 16;                 // tokens whose features are in shared memory
+constexpr int kItemStride = kFoldTokens + 4;    // items of a feature or token, at most
 constexpr int kItemGroups = kDecodeThreads / kDecodeFeatures;
 static_assert(kFeatureLanes * kRowThreads == kDecodeThreads, "each thread has its value columns");
 
@@ -275,7 +283,7 @@ __device__ __forceinline__ void sum_gates(ServingShared& shared, const Window& w
   double sum = 0;
   for (int e = 0; e < kEach; e++) {
     const int token = threadIdx.x * kEach + e;
-    sum += token < window.length ? (double)shared.gates[(window.first + token) % kWindow] : 0.0;
+    sum += token < window.length ? log_gate_of(shared.gates[(window.first + token) % kWindow]) : 0.0;
     own[e] = sum;
   }
   for (int distance = 1; distance < 32; distance *= 2) {
@@ -323,7 +331,6 @@ __device__ __forceinline__ void fold_tokens(
   __syncthreads();  // keys and weighted values are there
   const float decay = expf((float)(shared.before[from + count] - shared.before[from]));
 
-  constexpr int kBatch = 16;  // tokens whose features are in shared memory at a time
   const int group = threadIdx.x / kDecodeFeatures;
   const int item = threadIdx.x % kDecodeFeatures;
   const int lane = threadIdx.x / kRowThreads;
@@ -343,9 +350,9 @@ __device__ __forceinline__ void fold_tokens(
       state[pass].w *= decay;
     }
     float key_sum = 0;
-    for (int batch = 0; batch < count; batch += kBatch, buffer ^= 1) {
+    for (int batch = 0; batch < count; batch += kFoldTokens, buffer ^= 1) {
       float* items = shared.items[buffer];
-      for (int token = 4 * group; token < kBatch; token += 4 * kItemGroups) {
+      for (int token = 4 * group; token < kFoldTokens; token += 4 * kItemGroups) {
         if (group == kItemGroups) break;  // a last half group has no items
         float4 four;
         four.x = walk.of(shared.keys[batch + token]);
@@ -356,7 +363,7 @@ __device__ __forceinline__ void fold_tokens(
       }
       __syncthreads();  // these features are complete; everyone is done with those before the last
 #pragma unroll
-      for (int token = 0; token < kBatch; token += 4) {
+      for (int token = 0; token < kFoldTokens; token += 4) {
         float4 values[4];
 #pragma unroll
         for (int i = 0; i < 4; i++) {
@@ -379,7 +386,7 @@ __device__ __forceinline__ void fold_tokens(
       }
       if (group == 0) {
 #pragma unroll
-        for (int token = 0; token < kBatch; token++) {
+        for (int token = 0; token < kFoldTokens; token++) {
           key_sum = fmaf(items[item * kItemStride + token], shared.fold_weights[batch + token],
                          key_sum);
         }
@@ -423,7 +430,7 @@ struct DecodeRows {
   static constexpr int kStride = kRows < 4 ? 1 : kRows + 4;
   static constexpr int kTurns = (kRows / kItems + kItemGroups - 1) / kItemGroups;
   // Reads of S or V that a thread has under way: as many as registers allow.
-  static constexpr int kReads = kRows < 16 || kPasses < 4 ? kPasses : 4;
+  static constexpr int kReads = kRows < 8 || kPasses < 4 ? kPasses : 4;
 
   float sums[kRows][4];
   float state_weights[kTurns][kItems];
@@ -683,8 +690,8 @@ __device__ __forceinline__ void decode(const ServingArguments& args) {
   load_queries<kRows>(args, shared, place.batch_head, 0, group);
   const int64 batch = place.batch_head / (int)args.key_heads;
   const int64 head = place.batch_head % (int)args.key_heads;
-  const float new_gate =
-      args.log_gate[batch * args.gate_strides.batch + head * args.gate_strides.head];
+  const float new_gate = (float)log_gate_of(
+      args.log_gate[batch * args.gate_strides.batch + head * args.gate_strides.head]);
   load_gates(args, shared, place.batch_head);
   __syncthreads();  // the log gates are there
   sum_gates(shared, window);
@@ -730,8 +737,8 @@ void decode_rows_4(const __grid_constant__ ServingArguments args) {
 }
 
 extern "C" __global__ __launch_bounds__(kDecodeThreads, 2)
-void decode_rows_16(const __grid_constant__ ServingArguments args) {
-  decode<16>(args);
+void decode_rows_8(const __grid_constant__ ServingArguments args) {
+  decode<8>(args);
 }
 
 constexpr int kOutputThreads = 256;

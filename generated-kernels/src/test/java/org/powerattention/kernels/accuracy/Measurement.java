@@ -1,5 +1,7 @@
 package org.powerattention.kernels.accuracy;
 
+import java.util.EnumSet;
+import java.util.Set;
 import org.powerattention.annotations.KernelSpec;
 
 /**
@@ -14,6 +16,9 @@ import org.powerattention.annotations.KernelSpec;
  */
 record Measurement(
     String operator, KernelSpec spec, Result what, Gates gates, int tokens, double error) {
+  private static final Set<Result> GRADIENTS =
+      EnumSet.of(Result.DQ, Result.DK, Result.DV, Result.DLOGG);
+
   /** What was measured. */
   enum Result {
     ATTENTION("attention"),
@@ -42,7 +47,7 @@ record Measurement(
 
   /** Greatest error that is accepted. */
   double limit() {
-    if (what.ordinal() >= Result.DQ.ordinal()) {
+    if (GRADIENTS.contains(what)) {
       return GradientCheck.limit(spec.dtype());
     }
     return switch (spec.dtype()) {

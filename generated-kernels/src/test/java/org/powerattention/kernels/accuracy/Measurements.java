@@ -67,6 +67,8 @@ final class Measurements {
       rows.computeIfAbsent(row, key -> new TreeMap<>())
           .merge(m.spec().dtype() + " " + m.what(), m.error(), Math::max);
     }
+    List<Measurement.Result> results =
+        measurements.stream().map(Measurement::what).distinct().sorted().toList();
     StringBuilder table =
         new StringBuilder("\nGreatest relative L2 error against fp64, " + device + "\n\n| p | d |");
     StringBuilder rule = new StringBuilder("\n|---|---|");
