@@ -118,7 +118,7 @@ final class Model_LayerLauncher implements AutoCloseable {
                   new ServingTiling(
                       /* decodeFeatures= */ 64,
                       /* decodeThreads= */ 256,
-                      /* decodeSharedBytes= */ 30976,
+                      /* decodeSharedBytes= */ 29440,
                       /* partialNumbers= */ 32))));
 
   private final PowerAttentionOperator operator;

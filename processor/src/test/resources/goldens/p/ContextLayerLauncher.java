@@ -122,7 +122,7 @@ public final class ContextLayerLauncher implements AutoCloseable {
                   new ServingTiling(
                       /* decodeFeatures= */ 64,
                       /* decodeThreads= */ 256,
-                      /* decodeSharedBytes= */ 50960,
+                      /* decodeSharedBytes= */ 48400,
                       /* partialNumbers= */ 68))));
 
   private final PowerAttentionOperator operator;

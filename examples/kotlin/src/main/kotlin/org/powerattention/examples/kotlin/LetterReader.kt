@@ -4,7 +4,7 @@ import java.util.Random
 import kotlin.math.sqrt
 import org.powerattention.annotations.PowerAttention
 import org.powerattention.runtime.Accelerator
-import org.powerattention.runtime.ForwardOptions
+import org.powerattention.runtime.ServeOptions
 
 private const val HEAD_DIM = 32
 
@@ -29,8 +29,6 @@ internal class LetterReader(private val device: Accelerator) : AutoCloseable {
    * @param segment tokens of one call; from call to call, only the state is kept
    */
   fun guessEachLetter(text: String, segment: Int = 1024): String {
-    val continuing =
-        ForwardOptions.defaults().scale(1.0).initialState(memory).finalState(memory)
     return (0 until text.length - CONTEXT - 1)
         .chunked(segment)
         .flatMap { tokens ->
@@ -38,24 +36,22 @@ internal class LetterReader(private val device: Accelerator) : AutoCloseable {
               keys = tokens.map { direction(text.substring(it, it + CONTEXT)) },
               values = tokens.map { place(text[it + CONTEXT]) },
               queries = tokens.map { direction(text.substring(it + 1, it + 1 + CONTEXT)) },
-              options = continuing,
           )
         }
         .map { answer -> ALPHABET[answer.indices.maxBy { answer[it] }.coerceAtMost(ALPHABET.lastIndex)] }
         .joinToString(separator = "")
   }
 
-  /** One forward call for one sequence and one head. */
+  /** One call for one sequence and one head, which the memory takes in. */
   fun answers(
       keys: List<FloatArray>,
       values: List<FloatArray>,
       queries: List<FloatArray>,
-      options: ForwardOptions,
   ): List<FloatArray> =
       device.tensorOf(queries).use { q ->
         device.tensorOf(keys).use { k ->
           device.tensorOf(values).use { v ->
-            attention.forward(q, k, v, options).use { y -> y.toFloats().vectors() }
+            attention.prefill(memory, q, k, v, UNSCALED).use { y -> y.toFloats().vectors() }
           }
         }
       }
@@ -78,6 +74,7 @@ internal class LetterReader(private val device: Accelerator) : AutoCloseable {
   private fun FloatArray.vectors() = asList().chunked(HEAD_DIM) { it.toFloatArray() }
 
   private companion object {
+    val UNSCALED: ServeOptions = ServeOptions.defaults().scale(1.0)
     const val CONTEXT = 3
     const val ALPHABET = " abcdefghijklmnopqrstuvwxyz"
 

@@ -3,7 +3,6 @@ package org.powerattention.examples.kotlin
 import com.google.common.truth.Truth.assertThat
 import org.junit.jupiter.api.Test
 import org.powerattention.runtime.Accelerator
-import org.powerattention.runtime.ForwardOptions
 
 class LetterReaderTest {
   @Test
@@ -17,7 +16,6 @@ class LetterReaderTest {
               keys = listOf(e1, e1.times(2f)),
               values = listOf(e1, e2),
               queries = listOf(e1, e1),
-              options = ForwardOptions.defaults().scale(1.0),
           )
         }
 
