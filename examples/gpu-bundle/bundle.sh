@@ -15,13 +15,22 @@ rm -rf "$target"
 cd "$root"
 mvn -q -Pgpu-bundle -DskipTests -pl examples/gpu-bundle -am package
 
-# java.desktop draws the quick start's plot; java.logging, java.management and jdk.zipfs serve JUnit.
+# java.desktop draws the quick start's plot; java.logging, java.management and jdk.zipfs serve JUnit,
+# jdk.management counts what a test allocates.
 "$java_home/bin/jlink" --output "$bundle/jre" --no-header-files --no-man-pages --strip-java-debug-attributes \
-  --add-modules java.base,java.desktop,java.logging,java.management,jdk.unsupported,jdk.zipfs
+  --add-modules java.base,java.desktop,java.logging,java.management,jdk.management,jdk.unsupported,jdk.zipfs
+
+# The tests' jars hold hundreds of sources that are much alike: xz sees that, where a jar's own compression hides it.
+for jar in "$bundle"/tests/*.jar; do
+  rm -rf "$target/unpacked" && mkdir "$target/unpacked"
+  (cd "$target/unpacked" && "$java_home/bin/jar" --extract --file "$jar")
+  "$java_home/bin/jar" --create --no-compress --file "$jar" --manifest "$target/unpacked/META-INF/MANIFEST.MF" \
+    -C "$target/unpacked" .
+done
 
 # What the quick start memorises unless it is given another text.
 mkdir "$bundle/text"
-git ls-files -z -- '*.md' '*.java' '*.kt' '*.cu' '*.cuh' | xargs -0 cp --parents -t "$bundle/text"
+git ls-files -z -- '*.md' '*.java' '*.kt' '*.cuh' | xargs -0 cp --parents -t "$bundle/text"
 
 install -m 755 "$root/examples/gpu-bundle/run.sh" "$bundle/run.sh"
 mkdir -p "$(dirname "$archive")"

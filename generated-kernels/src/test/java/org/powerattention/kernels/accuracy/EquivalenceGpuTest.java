@@ -10,6 +10,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.powerattention.runtime.Accelerator;
@@ -17,7 +19,7 @@ import org.powerattention.runtime.Accelerator;
 /** On a GPU it does not matter how a sequence is split into calls. Prints the errors. */
 @Tag("gpu")
 class EquivalenceGpuTest {
-  private static final int TOKENS = 500;
+  private static final int TOKENS = 300;
   private static final Measurements MEASUREMENTS = new Measurements("cuda-serving");
   private static @Nullable Accelerator opened;
 
@@ -31,6 +33,7 @@ class EquivalenceGpuTest {
     opened = Accelerator.cuda(0);
   }
 
+  @Execution(ExecutionMode.CONCURRENT)
   @ParameterizedTest(name = "{0}")
   @MethodSource("operators")
   void anySplitIntoCallsGivesTheFormula(TestOperator operator) {

@@ -40,6 +40,7 @@ final class GradientCheck {
 
   /** Returns all errors. */
   List<Measurement> run() {
+    compile();
     int longest = Math.min(mostTokens, 4 * spec.chunk() + 65);
     List<Gates> gates = spec.gated() ? List.of(Gates.STRONG, Gates.WEAK) : List.of(Gates.NONE);
     for (Gates distribution : gates) {
@@ -48,6 +49,17 @@ final class GradientCheck {
       measure(distribution, longest, 1, 2, 1, Arrangement.PACKED);
     }
     return measurements;
+  }
+
+  /** Has the backward kernels compiled before the device is taken: many at once. */
+  private void compile() {
+    int d = spec.headDim();
+    Sequences one = Sequences.random(1, 1, 1, 1, d, Gates.NONE, d);
+    try (DeviceInputs in = new DeviceInputs(device, spec, one, Arrangement.CONTIGUOUS);
+        Gradients unused =
+            operator.backward(in.q, in.k, in.v, in.logG, in.y, BackwardOptions.defaults())) {
+      device.synchronize();
+    }
   }
 
   private void measure(

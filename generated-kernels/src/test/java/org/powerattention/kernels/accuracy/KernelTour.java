@@ -3,6 +3,7 @@ package org.powerattention.kernels.accuracy;
 import java.util.Random;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.Accelerator;
+import org.powerattention.runtime.BackwardOptions;
 import org.powerattention.runtime.Form;
 import org.powerattention.runtime.ForwardOptions;
 import org.powerattention.runtime.State;
@@ -31,6 +32,7 @@ final class KernelTour {
             && spec.stateBytes() < 8 << 20
             && spec.chunk() <= 512) {
           visit(device, operator, random);
+          serve(device, operator);
           System.out.println("visited " + operator.name());
         }
       }
@@ -54,7 +56,28 @@ final class KernelTour {
         loaded.forwardInto(y, q, k, v, spec.gated() ? gates : null, options);
         loaded.forwardInto(
             y, q, k, v, spec.gated() ? gates : null, options.initialState(state).finalState(state));
+        BackwardOptions backward =
+            BackwardOptions.defaults().form(form).initialState(state).dFinalState(state);
+        loaded.backward(q, k, v, spec.gated() ? gates : null, y, backward).close();
       }
+      device.synchronize();
+    }
+  }
+
+  /** Prefill in two calls, then as many steps as it takes to fold a window twice. */
+  private static void serve(Accelerator device, TestOperator operator) {
+    KernelSpec spec = operator.spec();
+    int prompt = 200;
+    int tokens = prompt + spec.windowTokens() + 10;
+    Sequences sequences = Sequences.random(1, tokens, 2, 1, spec.headDim(), Gates.WEAK, 3);
+    try (LoadedOperator loaded = new LoadedOperator(operator, device);
+        DeviceInputs in = new DeviceInputs(device, spec, sequences, DeviceInputs.Arrangement.ODD);
+        Serving serving = new Serving(device, loaded, in)) {
+      serving.prefill(prompt - 90);
+      serving.prefill(90);
+      serving.decode(tokens - prompt - 5);
+      serving.launch(3);
+      serving.forward(2);
       device.synchronize();
     }
   }
