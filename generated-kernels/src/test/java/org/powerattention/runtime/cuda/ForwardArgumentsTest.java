@@ -1,23 +1,20 @@
 package org.powerattention.runtime.cuda;
 
 import static com.google.common.truth.Truth.assertThat;
+import static org.powerattention.runtime.cuda.EmittedArguments.read;
+import static org.powerattention.runtime.cuda.EmittedArguments.view;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
-import org.powerattention.kernels.CudaFiles;
 import org.powerattention.runtime.ForwardTiling;
+import org.powerattention.runtime.cuda.EmittedArguments.Place;
 import org.powerattention.runtime.spi.ForwardProblem;
-import org.powerattention.runtime.spi.Memory;
 import org.powerattention.runtime.spi.PackedView;
 import org.powerattention.runtime.spi.SavedView;
 import org.powerattention.runtime.spi.StateView;
@@ -25,9 +22,7 @@ import org.powerattention.runtime.spi.TensorView;
 
 /** The runtime fills the arguments in as the emitted sources declare them. */
 class ForwardArgumentsTest {
-  private static final Pattern STRUCT =
-      Pattern.compile("struct Arguments \\{\n(.*?)\n\\};", Pattern.DOTALL);
-  private static final Pattern FIELD = Pattern.compile("(?m)^ *([\\w ]+\\*?) (\\w+);");
+  private static final String SOURCE = "Power2Dim64Launcher.sm_90a.cu";
 
   @Test
   void everyFieldIsWhereTheKernelsReadIt() throws IOException {
@@ -54,7 +49,7 @@ class ForwardArgumentsTest {
     ForwardPlan plan =
         ForwardPlan.of(problem, new ForwardTiling(128, 128, 0, 256, 128, 0, 10), 132);
     Map<String, Object> fields =
-        read(ForwardArguments.of(problem, plan, 31, 17, new Place(1L << 40)));
+        read(SOURCE, ForwardArguments.of(problem, plan, 31, 17, new Place(1L << 40)));
 
     long work = 1L << 40;
     Map<String, Object> expected = new LinkedHashMap<>();
@@ -99,9 +94,9 @@ class ForwardArgumentsTest {
     ForwardPlan plan =
         ForwardPlan.of(problem, new ForwardTiling(128, 128, 0, 256, 128, 0, 10), 132);
     ByteBuffer arguments = ForwardArguments.of(problem, plan, 0, 0, null);
-    Map<String, Object> before = read(arguments.duplicate().order(arguments.order()));
+    Map<String, Object> before = read(SOURCE, arguments.duplicate().order(arguments.order()));
     ForwardArguments.segmentTotals(arguments, true);
-    Map<String, Object> after = read(arguments.duplicate().order(arguments.order()));
+    Map<String, Object> after = read(SOURCE, arguments.duplicate().order(arguments.order()));
     assertThat(after.put("segment_totals", 0L)).isEqualTo(1L);
     assertThat(after).isEqualTo(before);
     assertThat(after).containsAtLeast("offsets", 0L, "saved_outputs", 0L, "saved_weights", 0L);
@@ -127,57 +122,5 @@ class ForwardArgumentsTest {
         null,
         null,
         0);
-  }
-
-  /** Reads the arguments by the struct that a source of the catalogue declares. */
-  private static Map<String, Object> read(ByteBuffer buffer) throws IOException {
-    String source = Files.readString(CudaFiles.emitted().resolve("Power2Dim64Launcher.sm_90a.cu"));
-    Matcher struct = STRUCT.matcher(source);
-    assertThat(struct.find()).isTrue();
-    Map<String, Object> fields = new LinkedHashMap<>();
-    Matcher field = FIELD.matcher(struct.group(1));
-    while (field.find()) {
-      fields.put(field.group(2), value(field.group(1), buffer));
-    }
-    assertThat(buffer.hasRemaining()).isFalse();
-    return fields;
-  }
-
-  private static Object value(String type, ByteBuffer buffer) {
-    if (type.equals("Strides")) {
-      List<Long> strides = new ArrayList<>();
-      for (int i = 0; i < 3; i++) {
-        strides.add(buffer.getLong());
-      }
-      return strides;
-    }
-    assertThat(type).matches(".*\\*|int64|double");
-    return type.equals("double") ? (Object) buffer.getDouble() : (Object) buffer.getLong();
-  }
-
-  /** A tensor at an address, with strides that follow it. */
-  private static TensorView view(long address, DType dtype) {
-    return new TensorView(new Place(address), 0, dtype, address + 1, address + 2, address + 3);
-  }
-
-  /** Memory that is never touched. */
-  private record Place(long address) implements Memory {
-    @Override
-    public long bytes() {
-      return Long.MAX_VALUE;
-    }
-
-    @Override
-    public void write(long offset, ByteBuffer source) {
-      throw new UnsupportedOperationException();
-    }
-
-    @Override
-    public void read(long offset, ByteBuffer target) {
-      throw new UnsupportedOperationException();
-    }
-
-    @Override
-    public void close() {}
   }
 }
