@@ -52,9 +52,6 @@ __device__ __forceinline__ double log_gate_of(float log_gate) {
   return log_gate < kClosed ? kClosed : log_gate;
 }
 
-// Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
-constexpr int64 kStateNumbers = (int64)kFeatures * (kHeadDim + 1);
-
 // The one parameter of every kernel. Each field takes eight bytes; pointers that a call does not
 // need are null.
 struct Arguments {
@@ -94,6 +91,9 @@ struct Arguments {
 
 // Dynamic shared memory; each kernel lays its own struct over it.
 extern __shared__ __align__(128) unsigned char shared_memory[];
+
+// Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
+constexpr int64 kStateNumbers = (int64)kFeatures * (kHeadDim + 1);
 
 // The chunked form reads the state not at the chunk's first token but kOverlap tokens before it, and
 // attends to those tokens directly. Otherwise a chunk's first rows would rest on the state alone:

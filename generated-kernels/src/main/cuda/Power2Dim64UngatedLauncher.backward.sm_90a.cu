@@ -54,9 +54,6 @@ struct Strides {
   int64 head;
 };
 
-// Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
-constexpr int64 kStateNumbers = (int64)kFeatures * (kHeadDim + 1);
-
 // The one parameter of every kernel. Each field takes eight bytes; pointers that a call does not
 // need are null. Rows count all tokens: of batch entry n and token i, n * tokens + i, or of packed
 // sequences the place among all tokens.
@@ -114,6 +111,9 @@ struct Arguments {
 
 // Dynamic shared memory; each kernel lays its own struct over it.
 extern __shared__ __align__(128) unsigned char shared_memory[];
+
+// Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
+constexpr int64 kStateNumbers = (int64)kFeatures * (kHeadDim + 1);
 
 // The chunked form reads the state not at the chunk's first token but kOverlap tokens before it, and
 // attends to those tokens directly. Otherwise a chunk's first rows would rest on the state alone:
@@ -361,6 +361,29 @@ __device__ __forceinline__ void load_rows(
   }
 }
 
+// Place of a token of 16 in a row of a transposed tile: the tokens of a lane of the B operand, 2t,
+// 2t+1, 2t+8 and 2t+9, are neighbours.
+__device__ __forceinline__ int lane_order(int token) {
+  return token / 16 * 16 + token % 8 / 2 * 4 + token % 16 / 8 * 2 + token % 2;
+}
+
+// Transposes kStateTokens rows, into lane order.
+__device__ __forceinline__ void transpose_rows(
+    element (*target)[kKeyStride], const element (*rows)[kRowStride], int threads) {
+  const int lane = threadIdx.x % 32;
+  const int g = lane / 4;
+  const int t = lane % 4;
+  for (int block = threadIdx.x / 32; block < kStateTokens / 16 * (kHeadDim / 16);
+       block += threads / 32) {
+    const int token = block / (kHeadDim / 16) * 16;
+    const int column = block % (kHeadDim / 16) * 16;
+    uint32 r[4];  // tokens 0 to 7 and 8 to 15 of columns 0 to 7, then of columns 8 to 15
+    load_matrices_transposed(r, &rows[token + lane % 16][column + lane / 16 * 8]);
+    *reinterpret_cast<uint2*>(&target[column + g][token + 4 * t]) = make_uint2(r[0], r[1]);
+    *reinterpret_cast<uint2*>(&target[column + 8 + g][token + 4 * t]) = make_uint2(r[2], r[3]);
+  }
+}
+
 // Operands of tensor-core products out of tiles in shared memory, whatever the element type. Lane l
 // has g = l / 4 and t = l % 4; the layouts are those of multiply_add.
 
@@ -596,6 +619,30 @@ __device__ __forceinline__ void multiply_slab(
   }
 }
 
+// Calls body(slab, first feature) for all slabs of a snapshot, one after another, as they arrive;
+// with two stages, the next one is on its way meanwhile. What the caller has begun to copy has
+// arrived at the first call too.
+template <int kStages, typename Body>
+__device__ __forceinline__ void for_each_slab(
+    Slab (&slabs)[kStages], const unsigned char* snapshot, int threads, Body body) {
+  if (kStages == 2) load_slab(slabs[0], snapshot, 0, threads);
+#pragma unroll 1
+  for (int first = 0; first < kFeatures; first += kSlab) {
+    Slab& slab = slabs[first / kSlab % kStages];
+    if (kStages == 1) {
+      __syncthreads();  // the last slab is read
+      load_slab(slab, snapshot, first, threads);
+    }
+    copy_wait();
+    __syncthreads();  // this slab has arrived; the last one is read
+    if (kStages == 2 && first + kSlab < kFeatures) {
+      load_slab(slabs[(first / kSlab + 1) % kStages], snapshot, first + kSlab, threads);
+    }
+    body(slab, first);
+  }
+  __syncthreads();  // the last slab is read
+}
+
 // s^(p - 1)
 __device__ __forceinline__ float slope(float score) {
   return score;
@@ -683,30 +730,6 @@ struct WalkShared {
   float sum_weights[2][kStateTokens];
 };
 static_assert(sizeof(WalkShared) == kStateSharedBytes, "the launch must match");
-
-// Place of a token of 16 in a row of x_transposed: the tokens of a lane of the B operand, 2t, 2t+1,
-// 2t+8 and 2t+9, are neighbours.
-__device__ __forceinline__ int lane_order(int token) {
-  return token / 16 * 16 + token % 8 / 2 * 4 + token % 16 / 8 * 2 + token % 2;
-}
-
-// x_transposed = x^T, in lane order.
-__device__ __forceinline__ void transpose(WalkShared& shared) {
-  const int lane = threadIdx.x % 32;
-  const int g = lane / 4;
-  const int t = lane % 4;
-  for (int block = threadIdx.x / 32; block < kStateTokens / 16 * (kHeadDim / 16);
-       block += kStateThreads / 32) {
-    const int token = block / (kHeadDim / 16) * 16;
-    const int column = block % (kHeadDim / 16) * 16;
-    uint32 r[4];  // tokens 0 to 7 and 8 to 15 of columns 0 to 7, then of columns 8 to 15
-    load_matrices_transposed(r, &shared.x[token + lane % 16][column + lane / 16 * 8]);
-    *reinterpret_cast<uint2*>(&shared.x_transposed[column + g][token + 4 * t]) =
-        make_uint2(r[0], r[1]);
-    *reinterpret_cast<uint2*>(&shared.x_transposed[column + 8 + g][token + 4 * t]) =
-        make_uint2(r[2], r[3]);
-  }
-}
 
 // weighted = values times their tokens' weights.
 __device__ __forceinline__ void weigh_values(WalkShared& shared, int stage) {
@@ -892,7 +915,7 @@ __device__ __forceinline__ void add_range(
   for (int64 from = first; from < end; from += kStateTokens) {
     copy_wait();
     __syncthreads();  // x and values have arrived; the last step's products are done
-    transpose(shared);
+    transpose_rows(shared.x_transposed, shared.x, kStateThreads);
     weigh_values(shared, stage);
     __syncthreads();  // x_transposed and weighted are complete; x and values are free
     const int current = stage;
@@ -1171,7 +1194,6 @@ struct LaneRows {
 // dq, without r_i, from the state: dphi = S dy - <dy, y> z, contracted with q.
 __device__ __forceinline__ void read_from_state(
     QueryShared& shared, const LaneRows& lane_rows, const unsigned char* snapshot) {
-  constexpr int slabs = (kFeatures + kSlab - 1) / kSlab;
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
   const int row = threadIdx.x / 32 * 16;
@@ -1181,22 +1203,7 @@ __device__ __forceinline__ void read_from_state(
     rows.dx[r] = shared.dq[row + g + r * 8];
   }
   FeatureBlock block;
-  if (kQueryStages == 2) load_slab(shared.slabs[0], snapshot, 0, kQueryThreads);
-#pragma unroll 1
-  for (int s = 0; s < slabs; s++) {
-    Slab& slab = shared.slabs[s % kQueryStages];
-    if (kQueryStages == 2) {
-      copy_wait();
-      __syncthreads();  // this slab (and q and dy, before the first) has arrived; the last is read
-      if (s + 1 < slabs) {
-        load_slab(shared.slabs[(s + 1) % kQueryStages], snapshot, (s + 1) * kSlab, kQueryThreads);
-      }
-    } else {
-      __syncthreads();  // the last slab is read
-      load_slab(slab, snapshot, s * kSlab, kQueryThreads);
-      copy_wait();
-      __syncthreads();  // this slab has arrived
-    }
+  for_each_slab(shared.slabs, snapshot, kQueryThreads, [&](const Slab& slab, int first) {
     float dphi[kSlab / 8][4];
 #pragma unroll
     for (int n = 0; n < kSlab / 8; n++) {
@@ -1206,9 +1213,8 @@ __device__ __forceinline__ void read_from_state(
       }
     }
     multiply_slab(dphi, shared.dy, row, slab);
-    contract(dphi, rows, block, s * kSlab);
-  }
-  __syncthreads();  // the last slab is read
+    contract(dphi, rows, block, first);
+  });
 }
 
 // Starts loading a step's keys and values, and their gates.
@@ -1332,10 +1338,6 @@ void query_gradients(const __grid_constant__ Arguments args) {
       float* dq = shared.dq[warp_row + r * 8 + g];
       for (int n = 0; n < kHeadDim / 8; n++) dq[n * 8 + 2 * t] = dq[n * 8 + 2 * t + 1] = 0;
     }
-    if (kQueryStages == 1) {
-      copy_wait();
-      __syncthreads();  // q and dy have arrived
-    }
     read_from_state(shared, lane_rows,
                     args.states + chunk_place(args, sequence, head, range.chunk) * kSnapshotBytes);
     for (int r = 0; r < 2; r++) {
@@ -1435,7 +1437,6 @@ struct KeyGradients {
 // From the gradient of the state: dv = phi(k) dS, and dk = dphi = dS v + dz, contracted with k.
 __device__ __forceinline__ void read_from_gradient(
     KeyGradients& gradients, KeyShared& shared, const unsigned char* snapshot) {
-  constexpr int slabs = (kFeatures + kSlab - 1) / kSlab;
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
   const int row = threadIdx.x / 32 * 16;
@@ -1445,26 +1446,11 @@ __device__ __forceinline__ void read_from_gradient(
     rows.dx[r] = shared.dk[row + g + r * 8];
   }
   FeatureBlock block;
-  if (kKeyStages == 2) load_slab(shared.slabs[0], snapshot, 0, kKeyThreads);
-#pragma unroll 1
-  for (int s = 0; s < slabs; s++) {
-    Slab& slab = shared.slabs[s % kKeyStages];
-    if (kKeyStages == 2) {
-      copy_wait();
-      __syncthreads();  // this slab (and k and v, before the first) has arrived; the last is read
-      if (s + 1 < slabs) {
-        load_slab(shared.slabs[(s + 1) % kKeyStages], snapshot, (s + 1) * kSlab, kKeyThreads);
-      }
-    } else {
-      __syncthreads();  // the last slab is read
-      load_slab(slab, snapshot, s * kSlab, kKeyThreads);
-      copy_wait();
-      __syncthreads();  // this slab has arrived
-    }
+  for_each_slab(shared.slabs, snapshot, kKeyThreads, [&](const Slab& slab, int first) {
     FeatureBlock features = block;
 #pragma unroll
     for (int b = 0; b < kSlab / 16; b++) {
-      if (kFeatures % kSlab != 0 && s * kSlab + b * 16 >= kFeatures) break;
+      if (kFeatures % kSlab != 0 && first + b * 16 >= kFeatures) break;
       Pair a[4];
       query_features(a, rows.x[0], rows.x[1], features, t);
       features.advance();
@@ -1485,9 +1471,8 @@ __device__ __forceinline__ void read_from_gradient(
       }
     }
     multiply_slab(dphi, shared.v, row, slab);
-    contract(dphi, rows, block, s * kSlab);
-  }
-  __syncthreads();  // the last slab is read
+    contract(dphi, rows, block, first);
+  });
 }
 
 // Starts loading a tile of queries of one head, and what belongs to their rows.
@@ -1645,10 +1630,6 @@ void key_gradients(const __grid_constant__ Arguments args) {
     for (int r = 0; r < 2; r++) {
       float* dk = shared.dk[warp_row + r * 8 + g];
       for (int n = 0; n < kHeadDim / 8; n++) dk[n * 8 + 2 * t] = dk[n * 8 + 2 * t + 1] = 0;
-    }
-    if (kKeyStages == 1) {
-      copy_wait();
-      __syncthreads();  // k and v have arrived
     }
     read_from_gradient(
         gradients, shared,

@@ -55,9 +55,6 @@ __device__ __forceinline__ double log_gate_of(float log_gate) {
   return log_gate < kClosed ? kClosed : log_gate;
 }
 
-// Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
-constexpr int64 kStateNumbers = (int64)kFeatures * (kHeadDim + 1);
-
 // The one parameter of every kernel. Each field takes eight bytes; pointers that a call does not
 // need are null.
 struct Arguments {
@@ -97,6 +94,9 @@ struct Arguments {
 
 // Dynamic shared memory; each kernel lays its own struct over it.
 extern __shared__ __align__(128) unsigned char shared_memory[];
+
+// Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
+constexpr int64 kStateNumbers = (int64)kFeatures * (kHeadDim + 1);
 
 // The chunked form reads the state not at the chunk's first token but kOverlap tokens before it, and
 // attends to those tokens directly. Otherwise a chunk's first rows would rest on the state alone:
@@ -460,6 +460,29 @@ __device__ __forceinline__ void load_rows(
   }
 }
 
+// Place of a token of 16 in a row of a transposed tile: the tokens of a lane of the B operand, 2t,
+// 2t+1, 2t+8 and 2t+9, are neighbours.
+__device__ __forceinline__ int lane_order(int token) {
+  return token / 16 * 16 + token % 8 / 2 * 4 + token % 16 / 8 * 2 + token % 2;
+}
+
+// Transposes kStateTokens rows, into lane order.
+__device__ __forceinline__ void transpose_rows(
+    element (*target)[kKeyStride], const element (*rows)[kRowStride], int threads) {
+  const int lane = threadIdx.x % 32;
+  const int g = lane / 4;
+  const int t = lane % 4;
+  for (int block = threadIdx.x / 32; block < kStateTokens / 16 * (kHeadDim / 16);
+       block += threads / 32) {
+    const int token = block / (kHeadDim / 16) * 16;
+    const int column = block % (kHeadDim / 16) * 16;
+    uint32 r[4];  // tokens 0 to 7 and 8 to 15 of columns 0 to 7, then of columns 8 to 15
+    load_matrices_transposed(r, &rows[token + lane % 16][column + lane / 16 * 8]);
+    *reinterpret_cast<uint2*>(&target[column + g][token + 4 * t]) = make_uint2(r[0], r[1]);
+    *reinterpret_cast<uint2*>(&target[column + 8 + g][token + 4 * t]) = make_uint2(r[2], r[3]);
+  }
+}
+
 // Features of degree 4: for each quadruple of tiles I <= J <= K <= L of 2, the 16 products
 // x[2 I + i] x[2 J + j] x[2 K + k] x[2 L + l], l fastest. A block is one quadruple.
 
@@ -543,30 +566,6 @@ struct StateShared {
   float weights[2][kStateTokens];  // exp(G_last - G_j)
 };
 static_assert(sizeof(StateShared) == kStateSharedBytes, "the launch must match");
-
-// Place of a token of 16 in a row of k_transposed: the tokens of a lane of the B operand, 2t, 2t+1,
-// 2t+8 and 2t+9, are neighbours.
-__device__ __forceinline__ int lane_order(int token) {
-  return token / 16 * 16 + token % 8 / 2 * 4 + token % 16 / 8 * 2 + token % 2;
-}
-
-// k_transposed = k^T, in lane order.
-__device__ __forceinline__ void transpose_keys(StateShared& shared) {
-  const int lane = threadIdx.x % 32;
-  const int g = lane / 4;
-  const int t = lane % 4;
-  for (int block = threadIdx.x / 32; block < kStateTokens / 16 * (kHeadDim / 16);
-       block += kStateThreads / 32) {
-    const int token = block / (kHeadDim / 16) * 16;
-    const int column = block % (kHeadDim / 16) * 16;
-    uint32 r[4];  // tokens 0 to 7 and 8 to 15 of columns 0 to 7, then of columns 8 to 15
-    load_matrices_transposed(r, &shared.k[token + lane % 16][column + lane / 16 * 8]);
-    *reinterpret_cast<uint2*>(&shared.k_transposed[column + g][token + 4 * t]) =
-        make_uint2(r[0], r[1]);
-    *reinterpret_cast<uint2*>(&shared.k_transposed[column + 8 + g][token + 4 * t]) =
-        make_uint2(r[2], r[3]);
-  }
-}
 
 // v_j *= exp(G_last - G_j).
 __device__ __forceinline__ void weigh_values(StateShared& shared, int stage) {
@@ -811,7 +810,7 @@ void state_pass(const __grid_constant__ Arguments args) {
     for (int64 first = chunk_first; first < chunk_end; first += kStateTokens) {
       copy_wait();
       __syncthreads();  // this step's k and v have arrived; the last step's products are done
-      transpose_keys(shared);
+      transpose_rows(shared.k_transposed, shared.k, kStateThreads);
       weigh_values(shared, stage);
       __syncthreads();  // k_transposed and the weighted v are complete; k is free
       if (first + kStateTokens < chunk_end) {

@@ -1,12 +1,5 @@
 #pragma once
 
-// Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
-#if NORMALIZED
-constexpr int64 kStateNumbers = (int64)kFeatures * (kHeadDim + 1);
-#else
-constexpr int64 kStateNumbers = (int64)kFeatures * kHeadDim;
-#endif
-
 // The one parameter of every kernel. Each field takes eight bytes; pointers that a call does not
 // need are null.
 struct Arguments {

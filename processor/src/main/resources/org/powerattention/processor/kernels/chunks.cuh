@@ -1,5 +1,12 @@
 #pragma once
 
+// Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
+#if NORMALIZED
+constexpr int64 kStateNumbers = (int64)kFeatures * (kHeadDim + 1);
+#else
+constexpr int64 kStateNumbers = (int64)kFeatures * kHeadDim;
+#endif
+
 // The chunked form reads the state not at the chunk's first token but kOverlap tokens before it, and
 // attends to those tokens directly. Otherwise a chunk's first rows would rest on the state alone:
 // where gates are strong it is in effect one key, and phi(q) S in 16 bits cancels badly wherever

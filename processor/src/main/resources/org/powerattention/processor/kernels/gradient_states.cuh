@@ -12,37 +12,6 @@ struct WalkShared {
 };
 static_assert(sizeof(WalkShared) == kStateSharedBytes, "the launch must match");
 
-// Place of a token of 16 in a row of x_transposed: the tokens of a lane of the B operand, 2t, 2t+1,
-// 2t+8 and 2t+9, are neighbours.
-__device__ __forceinline__ int lane_order(int token) {
-  return token / 16 * 16 + token % 8 / 2 * 4 + token % 16 / 8 * 2 + token % 2;
-}
-
-// x_transposed = x^T, in lane order.
-__device__ __forceinline__ void transpose(WalkShared& shared) {
-#if FP32
-  for (int i = threadIdx.x; i < kStateTokens * kHeadDim; i += kStateThreads) {
-    const int token = i % kStateTokens;
-    shared.x_transposed[i / kStateTokens][lane_order(token)] = shared.x[token][i / kStateTokens];
-  }
-#else
-  const int lane = threadIdx.x % 32;
-  const int g = lane / 4;
-  const int t = lane % 4;
-  for (int block = threadIdx.x / 32; block < kStateTokens / 16 * (kHeadDim / 16);
-       block += kStateThreads / 32) {
-    const int token = block / (kHeadDim / 16) * 16;
-    const int column = block % (kHeadDim / 16) * 16;
-    uint32 r[4];  // tokens 0 to 7 and 8 to 15 of columns 0 to 7, then of columns 8 to 15
-    load_matrices_transposed(r, &shared.x[token + lane % 16][column + lane / 16 * 8]);
-    *reinterpret_cast<uint2*>(&shared.x_transposed[column + g][token + 4 * t]) =
-        make_uint2(r[0], r[1]);
-    *reinterpret_cast<uint2*>(&shared.x_transposed[column + 8 + g][token + 4 * t]) =
-        make_uint2(r[2], r[3]);
-  }
-#endif
-}
-
 // weighted = values times their tokens' weights.
 __device__ __forceinline__ void weigh_values(WalkShared& shared, int stage) {
   for (int i = threadIdx.x; i < kStateTokens * (kHeadDim / 2); i += kStateThreads) {
@@ -247,7 +216,7 @@ __device__ __forceinline__ void add_range(
   for (int64 from = first; from < end; from += kStateTokens) {
     copy_wait();
     __syncthreads();  // x and values have arrived; the last step's products are done
-    transpose(shared);
+    transpose_rows(shared.x_transposed, shared.x, kStateThreads);
     weigh_values(shared, stage);
     __syncthreads();  // x_transposed and weighted are complete; x and values are free
     const int current = stage;

@@ -56,6 +56,30 @@ __device__ __forceinline__ void multiply_slab(
   }
 }
 
+// Calls body(slab, first feature) for all slabs of a snapshot, one after another, as they arrive;
+// with two stages, the next one is on its way meanwhile. What the caller has begun to copy has
+// arrived at the first call too.
+template <int kStages, typename Body>
+__device__ __forceinline__ void for_each_slab(
+    Slab (&slabs)[kStages], const unsigned char* snapshot, int threads, Body body) {
+  if (kStages == 2) load_slab(slabs[0], snapshot, 0, threads);
+#pragma unroll 1
+  for (int first = 0; first < kFeatures; first += kSlab) {
+    Slab& slab = slabs[first / kSlab % kStages];
+    if (kStages == 1) {
+      __syncthreads();  // the last slab is read
+      load_slab(slab, snapshot, first, threads);
+    }
+    copy_wait();
+    __syncthreads();  // this slab has arrived; the last one is read
+    if (kStages == 2 && first + kSlab < kFeatures) {
+      load_slab(slabs[(first / kSlab + 1) % kStages], snapshot, first + kSlab, threads);
+    }
+    body(slab, first);
+  }
+  __syncthreads();  // the last slab is read
+}
+
 // s^(p - 1)
 __device__ __forceinline__ float slope(float score) {
 #if DEGREE == 1

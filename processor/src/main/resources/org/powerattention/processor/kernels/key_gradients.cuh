@@ -43,7 +43,6 @@ struct KeyGradients {
 // From the gradient of the state: dv = phi(k) dS, and dk = dphi = dS v + dz, contracted with k.
 __device__ __forceinline__ void read_from_gradient(
     KeyGradients& gradients, KeyShared& shared, const unsigned char* snapshot) {
-  constexpr int slabs = (kFeatures + kSlab - 1) / kSlab;
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
   const int row = threadIdx.x / 32 * 16;
@@ -53,26 +52,11 @@ __device__ __forceinline__ void read_from_gradient(
     rows.dx[r] = shared.dk[row + g + r * 8];
   }
   FeatureBlock block;
-  if (kKeyStages == 2) load_slab(shared.slabs[0], snapshot, 0, kKeyThreads);
-#pragma unroll 1
-  for (int s = 0; s < slabs; s++) {
-    Slab& slab = shared.slabs[s % kKeyStages];
-    if (kKeyStages == 2) {
-      copy_wait();
-      __syncthreads();  // this slab (and k and v, before the first) has arrived; the last is read
-      if (s + 1 < slabs) {
-        load_slab(shared.slabs[(s + 1) % kKeyStages], snapshot, (s + 1) * kSlab, kKeyThreads);
-      }
-    } else {
-      __syncthreads();  // the last slab is read
-      load_slab(slab, snapshot, s * kSlab, kKeyThreads);
-      copy_wait();
-      __syncthreads();  // this slab has arrived
-    }
+  for_each_slab(shared.slabs, snapshot, kKeyThreads, [&](const Slab& slab, int first) {
     FeatureBlock features = block;
 #pragma unroll
     for (int b = 0; b < kSlab / 16; b++) {
-      if (kFeatures % kSlab != 0 && s * kSlab + b * 16 >= kFeatures) break;
+      if (kFeatures % kSlab != 0 && first + b * 16 >= kFeatures) break;
       Pair a[4];
       query_features(a, rows.x[0], rows.x[1], features, t);
       features.advance();
@@ -97,9 +81,8 @@ __device__ __forceinline__ void read_from_gradient(
       }
     }
     multiply_slab(dphi, shared.v, row, slab);
-    contract(dphi, rows, block, s * kSlab);
-  }
-  __syncthreads();  // the last slab is read
+    contract(dphi, rows, block, first);
+  });
 }
 
 // Starts loading a tile of queries of one head, and what belongs to their rows.
@@ -291,10 +274,6 @@ void key_gradients(const __grid_constant__ Arguments args) {
     for (int r = 0; r < 2; r++) {
       float* dk = shared.dk[warp_row + r * 8 + g];
       for (int n = 0; n < kHeadDim / 8; n++) dk[n * 8 + 2 * t] = dk[n * 8 + 2 * t + 1] = 0;
-    }
-    if (kKeyStages == 1) {
-      copy_wait();
-      __syncthreads();  // k and v have arrived
     }
     read_from_gradient(
         gradients, shared,

@@ -48,7 +48,6 @@ struct LaneRows {
 // dq, without r_i, from the state: dphi = S dy - <dy, y> z, contracted with q.
 __device__ __forceinline__ void read_from_state(
     QueryShared& shared, const LaneRows& lane_rows, const unsigned char* snapshot) {
-  constexpr int slabs = (kFeatures + kSlab - 1) / kSlab;
   const int g = threadIdx.x % 32 / 4;
 #if NORMALIZED
   const int t = threadIdx.x % 4;
@@ -60,22 +59,7 @@ __device__ __forceinline__ void read_from_state(
     rows.dx[r] = shared.dq[row + g + r * 8];
   }
   FeatureBlock block;
-  if (kQueryStages == 2) load_slab(shared.slabs[0], snapshot, 0, kQueryThreads);
-#pragma unroll 1
-  for (int s = 0; s < slabs; s++) {
-    Slab& slab = shared.slabs[s % kQueryStages];
-    if (kQueryStages == 2) {
-      copy_wait();
-      __syncthreads();  // this slab (and q and dy, before the first) has arrived; the last is read
-      if (s + 1 < slabs) {
-        load_slab(shared.slabs[(s + 1) % kQueryStages], snapshot, (s + 1) * kSlab, kQueryThreads);
-      }
-    } else {
-      __syncthreads();  // the last slab is read
-      load_slab(slab, snapshot, s * kSlab, kQueryThreads);
-      copy_wait();
-      __syncthreads();  // this slab has arrived
-    }
+  for_each_slab(shared.slabs, snapshot, kQueryThreads, [&](const Slab& slab, int first) {
     float dphi[kSlab / 8][4];
 #pragma unroll
     for (int n = 0; n < kSlab / 8; n++) {
@@ -89,9 +73,8 @@ __device__ __forceinline__ void read_from_state(
       }
     }
     multiply_slab(dphi, shared.dy, row, slab);
-    contract(dphi, rows, block, s * kSlab);
-  }
-  __syncthreads();  // the last slab is read
+    contract(dphi, rows, block, first);
+  });
 }
 
 // Starts loading a step's keys and values, and their gates.
@@ -248,10 +231,6 @@ void query_gradients(const __grid_constant__ Arguments args) {
     for (int r = 0; r < 2; r++) {
       float* dq = shared.dq[warp_row + r * 8 + g];
       for (int n = 0; n < kHeadDim / 8; n++) dq[n * 8 + 2 * t] = dq[n * 8 + 2 * t + 1] = 0;
-    }
-    if (kQueryStages == 1) {
-      copy_wait();
-      __syncthreads();  // q and dy have arrived
     }
     read_from_state(shared, lane_rows,
                     args.states + chunk_place(args, sequence, head, range.chunk) * kSnapshotBytes);

@@ -10,30 +10,6 @@ struct StateShared {
 };
 static_assert(sizeof(StateShared) == kStateSharedBytes, "the launch must match");
 
-// Place of a token of 16 in a row of k_transposed: the tokens of a lane of the B operand, 2t, 2t+1,
-// 2t+8 and 2t+9, are neighbours.
-__device__ __forceinline__ int lane_order(int token) {
-  return token / 16 * 16 + token % 8 / 2 * 4 + token % 16 / 8 * 2 + token % 2;
-}
-
-// k_transposed = k^T, in lane order.
-__device__ __forceinline__ void transpose_keys(StateShared& shared) {
-  const int lane = threadIdx.x % 32;
-  const int g = lane / 4;
-  const int t = lane % 4;
-  for (int block = threadIdx.x / 32; block < kStateTokens / 16 * (kHeadDim / 16);
-       block += kStateThreads / 32) {
-    const int token = block / (kHeadDim / 16) * 16;
-    const int column = block % (kHeadDim / 16) * 16;
-    uint32 r[4];  // tokens 0 to 7 and 8 to 15 of columns 0 to 7, then of columns 8 to 15
-    load_matrices_transposed(r, &shared.k[token + lane % 16][column + lane / 16 * 8]);
-    *reinterpret_cast<uint2*>(&shared.k_transposed[column + g][token + 4 * t]) =
-        make_uint2(r[0], r[1]);
-    *reinterpret_cast<uint2*>(&shared.k_transposed[column + 8 + g][token + 4 * t]) =
-        make_uint2(r[2], r[3]);
-  }
-}
-
 #if GATED
 // v_j *= exp(G_last - G_j).
 __device__ __forceinline__ void weigh_values(StateShared& shared, int stage) {
@@ -310,7 +286,7 @@ void state_pass(const __grid_constant__ Arguments args) {
     for (int64 first = chunk_first; first < chunk_end; first += kStateTokens) {
       copy_wait();
       __syncthreads();  // this step's k and v have arrived; the last step's products are done
-      transpose_keys(shared);
+      transpose_rows(shared.k_transposed, shared.k, kStateThreads);
 #if GATED
       weigh_values(shared, stage);
 #endif

@@ -35,3 +35,33 @@ __device__ __forceinline__ void load_rows(
     }
   }
 }
+
+// Place of a token of 16 in a row of a transposed tile: the tokens of a lane of the B operand, 2t,
+// 2t+1, 2t+8 and 2t+9, are neighbours.
+__device__ __forceinline__ int lane_order(int token) {
+  return token / 16 * 16 + token % 8 / 2 * 4 + token % 16 / 8 * 2 + token % 2;
+}
+
+// Transposes kStateTokens rows, into lane order.
+__device__ __forceinline__ void transpose_rows(
+    element (*target)[kKeyStride], const element (*rows)[kRowStride], int threads) {
+#if FP32
+  for (int i = threadIdx.x; i < kStateTokens * kHeadDim; i += threads) {
+    const int token = i % kStateTokens;
+    target[i / kStateTokens][lane_order(token)] = rows[token][i / kStateTokens];
+  }
+#else
+  const int lane = threadIdx.x % 32;
+  const int g = lane / 4;
+  const int t = lane % 4;
+  for (int block = threadIdx.x / 32; block < kStateTokens / 16 * (kHeadDim / 16);
+       block += threads / 32) {
+    const int token = block / (kHeadDim / 16) * 16;
+    const int column = block % (kHeadDim / 16) * 16;
+    uint32 r[4];  // tokens 0 to 7 and 8 to 15 of columns 0 to 7, then of columns 8 to 15
+    load_matrices_transposed(r, &rows[token + lane % 16][column + lane / 16 * 8]);
+    *reinterpret_cast<uint2*>(&target[column + g][token + 4 * t]) = make_uint2(r[0], r[1]);
+    *reinterpret_cast<uint2*>(&target[column + 8 + g][token + 4 * t]) = make_uint2(r[2], r[3]);
+  }
+#endif
+}

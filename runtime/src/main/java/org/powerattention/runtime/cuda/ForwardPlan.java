@@ -3,7 +3,6 @@ package org.powerattention.runtime.cuda;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.ForwardTiling;
 import org.powerattention.runtime.spi.ForwardProblem;
-import org.powerattention.runtime.spi.PackedView;
 
 /**
  * How a forward call is cut into thread blocks, and the workspace it needs.
@@ -40,16 +39,12 @@ record ForwardPlan(
 
   static ForwardPlan of(ForwardProblem problem, ForwardTiling tiling, int multiprocessors) {
     KernelSpec spec = problem.spec();
-    int batch = problem.batch();
-    PackedView packed = problem.packed();
-    long heads = (long) batch * problem.keyHeads();
+    long heads = (long) problem.batch() * problem.keyHeads();
     boolean readsState = problem.chunked() || problem.initialState() != null;
     boolean statePass = readsState || problem.finalState() != null;
-    long tokens = Math.max(1, problem.tokens()); // all packed sequences may be empty
-    long chunk = problem.chunked() ? spec.chunk() : tokens;
-    long chunks = divideUp(tokens, chunk);
-    long allTokens = packed == null ? batch * tokens : packed.offsets()[batch];
-    long allChunks = packed == null ? batch * chunks : allTokens / chunk + batch;
+    Chunks cut =
+        Chunks.of(spec, problem.chunked(), problem.batch(), problem.tokens(), problem.packed());
+    long chunks = cut.count();
     long perSegment = chunks;
     if (statePass) {
       long blocks = heads * divideUp(spec.featureDim(), tiling.stateFeatures());
@@ -57,16 +52,16 @@ record ForwardPlan(
     }
     long segments = divideUp(chunks, perSegment);
     return new ForwardPlan(
-        chunk,
+        cut.length(),
         chunks,
-        allTokens,
-        allChunks,
+        cut.allTokens(),
+        cut.places(),
         segments,
         perSegment,
         statePass,
         readsState,
-        spec.gated() ? problem.keyHeads() * allTokens * Double.BYTES : 0,
-        readsState ? problem.keyHeads() * allChunks * tiling.snapshotBytes() : 0,
+        spec.gated() ? problem.keyHeads() * cut.allTokens() * Double.BYTES : 0,
+        readsState ? problem.keyHeads() * cut.places() * tiling.snapshotBytes() : 0,
         segments > 1 ? heads * segments * spec.stateBytes() : 0);
   }
 

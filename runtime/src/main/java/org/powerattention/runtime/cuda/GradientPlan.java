@@ -3,7 +3,6 @@ package org.powerattention.runtime.cuda;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.BackwardTiling;
 import org.powerattention.runtime.spi.BackwardProblem;
-import org.powerattention.runtime.spi.PackedView;
 
 /**
  * How a backward call is cut into thread blocks, and the workspace it needs.
@@ -47,16 +46,12 @@ record GradientPlan(
 
   static GradientPlan of(BackwardProblem problem, BackwardTiling tiling, int multiprocessors) {
     KernelSpec spec = problem.spec();
-    int batch = problem.batch();
-    PackedView packed = problem.packed();
-    long tokens = Math.max(1, problem.tokens()); // all packed sequences may be empty
-    long chunk = problem.chunked() ? spec.chunk() : tokens;
-    long chunks = ForwardPlan.divideUp(tokens, chunk);
-    long allTokens = packed == null ? batch * tokens : packed.offsets()[batch];
-    long allChunks = packed == null ? batch * chunks : allTokens / chunk + batch;
+    Chunks cut =
+        Chunks.of(spec, problem.chunked(), problem.batch(), problem.tokens(), problem.packed());
+    long chunks = cut.count();
     long stateBlocks = ForwardPlan.divideUp(spec.featureDim(), tiling.stateFeatures());
     boolean walks = chunks > 1 || problem.initialState() != null || problem.dFinalState() != null;
-    long heads = (long) batch * problem.keyHeads();
+    long heads = (long) problem.batch() * problem.keyHeads();
     long perSegment = chunks;
     if (walks) {
       long filling = ForwardPlan.segmentsThatFill(heads * stateBlocks, chunks, multiprocessors);
@@ -64,21 +59,21 @@ record GradientPlan(
     }
     long segments = ForwardPlan.divideUp(chunks, perSegment);
     long segmentBytes = heads * segments * spec.stateBytes();
-    long places = problem.keyHeads() * allChunks;
+    long places = problem.keyHeads() * cut.places();
     long joinWords = tiling.snapshotBytes() / WORD_BYTES;
     return new GradientPlan(
-        chunk,
+        cut.length(),
         chunks,
-        allTokens,
-        allChunks,
+        cut.allTokens(),
+        cut.places(),
         segments,
         perSegment,
         stateBlocks,
         joinWords,
         walks,
-        spec.gated() ? problem.keyHeads() * allTokens * Double.BYTES : 0,
-        problem.queryHeads() * allTokens * Float.BYTES,
-        problem.keyHeads() * allTokens * Float.BYTES,
+        spec.gated() ? problem.keyHeads() * cut.allTokens() * Double.BYTES : 0,
+        problem.queryHeads() * cut.allTokens() * Float.BYTES,
+        problem.keyHeads() * cut.allTokens() * Float.BYTES,
         walks ? places * tiling.snapshotBytes() : 0,
         segments > 1 ? segmentBytes : 0,
         segments > 1 || problem.dInitialState() != null ? segmentBytes : 0,
