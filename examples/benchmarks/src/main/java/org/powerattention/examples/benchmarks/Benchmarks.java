@@ -4,26 +4,53 @@ import com.google.gson.GsonBuilder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.Accelerator;
 import org.powerattention.runtime.Form;
 
 /**
- * Times forward calls on a GPU from Java, beside PyTorch's cuDNN flash attention where there is a
- * PyTorch, and prints a table. A peer's time is of the same run.
+ * Times forward calls, training steps and decoding on a GPU from Java, beside PyTorch's attention
+ * where there is a PyTorch, and prints tables. A peer's time is of the same run.
  */
 public final class Benchmarks {
-  private Benchmarks() {}
+  /** What can be timed. */
+  enum Part {
+    FORWARD,
+    TRAINING,
+    DECODE
+  }
+
+  private final EnumSet<Part> parts;
+  private final @Nullable Peers peers;
+  private final List<Result> results = new ArrayList<>();
+
+  private Benchmarks(EnumSet<Part> parts, @Nullable Peers peers) {
+    this.parts = parts;
+    this.peers = peers;
+  }
 
   /**
    * Runs the benchmarks.
    *
-   * @param arguments optionally, the JSON file for the results
+   * @param arguments optionally, the JSON file for the results, then which parts to run of {@code
+   *     forward}, {@code training} and {@code decode}; all if none is named
    */
   public static void main(String[] arguments) throws Exception {
-    if (arguments.length > 1) {
-      System.err.println("usage: Benchmarks [results.json]");
+    EnumSet<Part> parts = EnumSet.noneOf(Part.class);
+    try {
+      for (int i = 1; i < arguments.length; i++) {
+        parts.add(Part.valueOf(arguments[i].toUpperCase(Locale.ROOT)));
+      }
+    } catch (IllegalArgumentException e) {
+      System.err.println("usage: Benchmarks [results.json [forward] [training] [decode]]");
       System.exit(2);
     }
     String obstacle = Accelerator.cudaUnavailable().orElse(null);
@@ -31,31 +58,125 @@ public final class Benchmarks {
       System.out.println("The benchmarks need a CUDA device: " + obstacle);
       return;
     }
-    List<Case> cases = cases();
-    @Nullable Peers peers =
-        Peers.measure(cases.stream().map(Case::shape).distinct().toList()).orElse(null);
-    List<Row> rows = new ArrayList<>();
-    try (Accelerator device = Accelerator.cuda(0)) {
-      System.out.println(peers == null ? device.name() : peers.versions());
-      if (peers != null) {
-        System.out.printf("bf16 matmul 8192^3: %.0f TFLOP/s%n", peers.matmulTflops());
-      }
-      System.out.println(Row.header());
-      for (Case timed : cases) {
-        Row row = Row.of(timed, Timer.milliseconds(device, timed), peers);
-        rows.add(row);
-        System.out.println(row);
-      }
+    if (parts.isEmpty()) {
+      parts = EnumSet.allOf(Part.class);
     }
-    if (arguments.length == 1) {
-      Path results = Path.of(arguments[0]);
+    Benchmarks benchmarks = new Benchmarks(parts, Peers.measure(request(parts)).orElse(null));
+    benchmarks.run();
+    if (arguments.length > 0) {
+      Path file = Path.of(arguments[0]);
       Files.writeString(
-          results, new GsonBuilder().setPrettyPrinting().create().toJson(rows) + "\n");
-      System.out.println("Results: " + results);
+          file, new GsonBuilder().setPrettyPrinting().create().toJson(benchmarks.results) + "\n");
+      System.out.println("Results: " + file);
     }
   }
 
-  private static List<Case> cases() {
+  private static Peers.Request request(EnumSet<Part> parts) {
+    return new Peers.Request(
+        parts.contains(Part.FORWARD) ? shapes(forwardCases()) : List.of(),
+        parts.contains(Part.TRAINING) ? shapes(Training.cases()) : List.of(),
+        parts.contains(Part.DECODE) ? Decoding.BATCHES : List.of(),
+        Decoding.HEADS,
+        Operator.POWER_2_DIM_64.spec().headDim(),
+        Decoding.CACHE_TOKENS);
+  }
+
+  private static List<Case.Shape> shapes(List<Case> cases) {
+    return cases.stream().map(Case::shape).distinct().toList();
+  }
+
+  private void run() throws Exception {
+    try (Accelerator device = Accelerator.cuda(0);
+        GpuClock clock = new GpuClock()) {
+      System.out.println(peers == null ? device.name() : peers.versions());
+      if (peers != null) {
+        System.out.printf(Locale.ROOT, "bf16 matmul 8192^3: %.0f TFLOP/s%n", peers.matmulTflops());
+      }
+      Map<Operator, Operator.Loaded> operators = load(device);
+      if (parts.contains(Part.FORWARD)) {
+        forward(device, operators);
+      }
+      if (parts.contains(Part.TRAINING)) {
+        training(device, clock, operators);
+      }
+      operators.values().forEach(Operator.Loaded::close);
+      if (parts.contains(Part.DECODE)) {
+        decode(device, clock);
+      }
+    }
+  }
+
+  /** Loads the operators of the calls, all at once, since that compiles those that are new here. */
+  private Map<Operator, Operator.Loaded> load(Accelerator device) throws Exception {
+    EnumSet<Operator> forward = EnumSet.noneOf(Operator.class);
+    EnumSet<Operator> training = EnumSet.noneOf(Operator.class);
+    if (parts.contains(Part.FORWARD)) {
+      forwardCases().forEach(timed -> forward.add(timed.operator()));
+    }
+    if (parts.contains(Part.TRAINING)) {
+      Training.cases().forEach(timed -> training.add(timed.operator()));
+    }
+    forward.addAll(training);
+    Map<Operator, Operator.Loaded> operators = new EnumMap<>(Operator.class);
+    ExecutorService threads = Executors.newCachedThreadPool();
+    try {
+      Map<Operator, Future<Operator.Loaded>> loading = new EnumMap<>(Operator.class);
+      for (Operator operator : forward) {
+        loading.put(
+            operator,
+            threads.submit(
+                () -> {
+                  Operator.Loaded loaded = operator.on(device);
+                  if (training.contains(operator)) {
+                    Training.load(device, operator, loaded);
+                  }
+                  return loaded;
+                }));
+      }
+      for (Map.Entry<Operator, Future<Operator.Loaded>> entry : loading.entrySet()) {
+        operators.put(entry.getKey(), entry.getValue().get());
+      }
+    } finally {
+      threads.shutdown();
+    }
+    return operators;
+  }
+
+  private void forward(Accelerator device, Map<Operator, Operator.Loaded> operators) {
+    System.out.println(Row.header());
+    for (Case timed : forwardCases()) {
+      Operator.Loaded operator = operators.get(timed.operator());
+      add(Row.forward(timed, Timer.milliseconds(device, timed, operator), peers));
+    }
+  }
+
+  private void training(
+      Accelerator device, GpuClock clock, Map<Operator, Operator.Loaded> operators) {
+    System.out.println(Row.header());
+    for (Case timed : Training.cases()) {
+      Training times = Training.of(device, clock, timed, operators.get(timed.operator()));
+      add(Row.forwardBackward(timed, times.forwardBackward(), peers));
+      add(Row.backward(timed, times.backward(), peers));
+    }
+  }
+
+  private void decode(Accelerator device, GpuClock clock) {
+    try (Decoding decoding = new Decoding(device, clock)) {
+      System.out.printf(
+          Locale.ROOT, "device copy: %.0f GB/s%n", decoding.copyBytesPerSecond() / 1e9);
+      System.out.println(DecodeRow.header());
+      for (int batch : Decoding.BATCHES) {
+        decoding.rows(batch, peers).forEach(this::add);
+      }
+    }
+  }
+
+  private void add(Result result) {
+    results.add(result);
+    System.out.println(result);
+  }
+
+  private static List<Case> forwardCases() {
     List<Case> cases = new ArrayList<>();
     for (int tokens : new int[] {4096, 16_384, 65_536}) {
       for (Form form : new Form[] {Form.ATTENTION, Form.CHUNKED}) {

@@ -10,7 +10,10 @@ import org.powerattention.kernels.Power2Dim64Fp16Launcher;
 import org.powerattention.kernels.Power2Dim64Fp32Launcher;
 import org.powerattention.kernels.Power2Dim64Launcher;
 import org.powerattention.runtime.Accelerator;
+import org.powerattention.runtime.BackwardOptions;
 import org.powerattention.runtime.ForwardOptions;
+import org.powerattention.runtime.Gradients;
+import org.powerattention.runtime.SavedForward;
 import org.powerattention.runtime.Tensor;
 
 /** The catalogue's operators that are timed, all of them gated. */
@@ -20,43 +23,78 @@ enum Operator {
       Power1Dim64Launcher.SPEC,
       device -> {
         var launcher = Power1Dim64Launcher.on(device);
-        return new Loaded(launcher::close, launcher::forwardInto);
+        return new Loaded(
+            launcher::close,
+            launcher::forwardInto,
+            launcher::newSavedForward,
+            launcher::newGradients,
+            launcher::backwardInto);
       }),
   POWER_1_DIM_128(
       Power1Dim128Launcher.SPEC,
       device -> {
         var launcher = Power1Dim128Launcher.on(device);
-        return new Loaded(launcher::close, launcher::forwardInto);
+        return new Loaded(
+            launcher::close,
+            launcher::forwardInto,
+            launcher::newSavedForward,
+            launcher::newGradients,
+            launcher::backwardInto);
       }),
   POWER_2_DIM_32(
       Power2Dim32Launcher.SPEC,
       device -> {
         var launcher = Power2Dim32Launcher.on(device);
-        return new Loaded(launcher::close, launcher::forwardInto);
+        return new Loaded(
+            launcher::close,
+            launcher::forwardInto,
+            launcher::newSavedForward,
+            launcher::newGradients,
+            launcher::backwardInto);
       }),
   POWER_2_DIM_64(
       Power2Dim64Launcher.SPEC,
       device -> {
         var launcher = Power2Dim64Launcher.on(device);
-        return new Loaded(launcher::close, launcher::forwardInto);
+        return new Loaded(
+            launcher::close,
+            launcher::forwardInto,
+            launcher::newSavedForward,
+            launcher::newGradients,
+            launcher::backwardInto);
       }),
   POWER_2_DIM_128(
       Power2Dim128Launcher.SPEC,
       device -> {
         var launcher = Power2Dim128Launcher.on(device);
-        return new Loaded(launcher::close, launcher::forwardInto);
+        return new Loaded(
+            launcher::close,
+            launcher::forwardInto,
+            launcher::newSavedForward,
+            launcher::newGradients,
+            launcher::backwardInto);
       }),
   POWER_2_DIM_64_FP16(
       Power2Dim64Fp16Launcher.SPEC,
       device -> {
         var launcher = Power2Dim64Fp16Launcher.on(device);
-        return new Loaded(launcher::close, launcher::forwardInto);
+        return new Loaded(
+            launcher::close,
+            launcher::forwardInto,
+            launcher::newSavedForward,
+            launcher::newGradients,
+            launcher::backwardInto);
       }),
   POWER_2_DIM_64_FP32(
       Power2Dim64Fp32Launcher.SPEC,
       device -> {
         var launcher = Power2Dim64Fp32Launcher.on(device);
-        return new Loaded(launcher::close, launcher::forwardInto);
+        return new Loaded(
+            launcher::close,
+            launcher::forwardInto,
+            launcher::newSavedForward,
+            launcher::newGradients,
+            launcher::backwardInto);
       });
 
   private final KernelSpec spec;
@@ -81,8 +119,35 @@ enum Operator {
     void into(Tensor y, Tensor q, Tensor k, Tensor v, Tensor logG, ForwardOptions options);
   }
 
+  /** The method of a launcher that makes a place for what a forward call keeps. */
+  @FunctionalInterface
+  interface Saving {
+    SavedForward of(int batch, int tokens, int queryHeads);
+  }
+
+  /** The method of a launcher that makes tensors for gradients. */
+  @FunctionalInterface
+  interface GradientsOf {
+    Gradients of(Tensor q, Tensor k, BackwardOptions options);
+  }
+
+  /** The backward method of a gated launcher. */
+  @FunctionalInterface
+  interface Backward {
+    void into(
+        Gradients gradients,
+        Tensor q,
+        Tensor k,
+        Tensor v,
+        Tensor logG,
+        Tensor dY,
+        BackwardOptions options);
+  }
+
   /** A launcher's methods. */
-  record Loaded(Runnable closing, Forward forward) implements AutoCloseable {
+  record Loaded(
+      Runnable closing, Forward forward, Saving saving, GradientsOf gradients, Backward backward)
+      implements AutoCloseable {
     @Override
     public void close() {
       closing.run();

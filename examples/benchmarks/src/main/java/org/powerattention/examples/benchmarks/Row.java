@@ -24,12 +24,42 @@ record Row(
     @Nullable Double peer_ms,
     @Nullable Double ratio,
     double tflops,
-    @Nullable Double matmul_tflops) {
-  static Row of(Case timed, double milliseconds, @Nullable Peers peers) {
+    @Nullable Double matmul_tflops)
+    implements Result {
+  /**
+   * Backward does about 2.5 times the FLOPs of forward: five products for each pair of tokens or
+   * each feature, where forward has two.
+   */
+  private static final double BACKWARD_FLOPS = 2.5;
+
+  /** A forward call's row. */
+  static Row forward(Case timed, double milliseconds, @Nullable Peers peers) {
+    Double peer = peers == null ? null : peers.forward(timed.shape());
+    return of("forward", 1, timed, milliseconds, peer, peers);
+  }
+
+  /** The row of a forward call that saves, and the backward call that reads what it saved. */
+  static Row forwardBackward(Case timed, double milliseconds, @Nullable Peers peers) {
+    Double peer = peers == null ? null : peers.forwardBackward(timed.shape());
+    return of("forward+backward", 1 + BACKWARD_FLOPS, timed, milliseconds, peer, peers);
+  }
+
+  /** The row of the backward call alone; the peer's is forward and backward without forward. */
+  static Row backward(Case timed, double milliseconds, @Nullable Peers peers) {
+    Double peer = peers == null ? null : peers.backward(timed.shape());
+    return of("backward", BACKWARD_FLOPS, timed, milliseconds, peer, peers);
+  }
+
+  private static Row of(
+      String direction,
+      double forwards,
+      Case timed,
+      double milliseconds,
+      @Nullable Double peer,
+      @Nullable Peers peers) {
     KernelSpec spec = timed.spec();
-    Double peer = peers == null ? null : peers.milliseconds().get(timed.shape());
     return new Row(
-        "forward",
+        direction,
         timed.form().name().toLowerCase(Locale.ROOT),
         spec.degree(),
         timed.batch(),
@@ -42,14 +72,15 @@ record Row(
         peer == null ? null : "PyTorch SDPA, cuDNN, BF16",
         peer,
         peer == null ? null : peer / milliseconds,
-        timed.flops() / milliseconds / 1e9,
+        forwards * timed.flops() / milliseconds / 1e9,
         peers == null ? null : peers.matmulTflops());
   }
 
   static String header() {
     return String.format(
         Locale.ROOT,
-        "%-9s %6s %4s %7s %4s %4s %6s %5s %9s %9s %7s %8s",
+        "%-16s %-9s %6s %4s %7s %4s %4s %6s %5s %9s %9s %7s %8s",
+        "direction",
         "form",
         "degree",
         "b",
@@ -68,7 +99,8 @@ record Row(
   public String toString() {
     return String.format(
         Locale.ROOT,
-        "%-9s %6d %4d %7d %4d %4d %6d %5s %9.3f %9s %7s %8.1f",
+        "%-16s %-9s %6d %4d %7d %4d %4d %6d %5s %9.3f %9s %7s %8.1f",
+        direction,
         form,
         degree,
         b,

@@ -22,8 +22,7 @@ final class Timer {
   private Timer() {}
 
   /** Random inputs of one call, and its output. */
-  private record Inputs(Tensor q, Tensor k, Tensor v, Tensor logG, Tensor y)
-      implements AutoCloseable {
+  record Inputs(Tensor q, Tensor k, Tensor v, Tensor logG, Tensor y) implements AutoCloseable {
     static Inputs random(Accelerator device, Case sizes, Random random) {
       long[] shape = {sizes.batch(), sizes.tokens(), sizes.heads(), sizes.spec().headDim()};
       DType dtype = sizes.spec().dtype();
@@ -41,7 +40,7 @@ final class Timer {
     }
 
     /** Normal numbers, which repeat after a million: drawing all of them would take minutes. */
-    private static float[] gaussians(int count, Random random) {
+    static float[] gaussians(int count, Random random) {
       float[] values = new float[count];
       int drawn = Math.min(count, (1 << 20) + 7);
       for (int i = 0; i < drawn; i++) {
@@ -61,14 +60,19 @@ final class Timer {
     }
   }
 
-  /** Returns the milliseconds of one call. */
-  static double milliseconds(Accelerator device, Case timed) {
-    Random random = new Random(timed.hashCode());
+  /** Returns how many sets of inputs calls rotate over. */
+  static int sets(Case timed) {
     long bytes = 4L * timed.batch() * timed.tokens() * timed.heads() * timed.spec().headDim();
-    int sets = (int) Math.max(1, Math.min(8, ROTATION_BYTES / (bytes * 2)));
+    return (int) Math.max(1, Math.min(8, ROTATION_BYTES / (bytes * 2)));
+  }
+
+  /** Returns the milliseconds of one forward call. */
+  static double milliseconds(Accelerator device, Case timed, Operator.Loaded operator) {
+    Random random = new Random(timed.hashCode());
+    int sets = sets(timed);
     List<Inputs> inputs = new ArrayList<>();
     ForwardOptions options = ForwardOptions.defaults().form(timed.form());
-    try (Operator.Loaded operator = timed.operator().on(device)) {
+    try {
       for (int i = 0; i < sets; i++) {
         inputs.add(Inputs.random(device, timed, random));
       }
