@@ -22,7 +22,7 @@ class GradientAccuracyTest {
   static List<TestOperator> operators() {
     return TestOperator.all().stream()
         .filter(operator -> operator.spec().stateBytes() <= MOST_STATE_BYTES)
-        .filter(operator -> operator.spec().chunk() <= 256)
+        .filter(operator -> operator.spec().chunk() <= 512)
         .toList();
   }
 
