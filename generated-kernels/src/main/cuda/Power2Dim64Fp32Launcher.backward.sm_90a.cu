@@ -16,14 +16,15 @@
 //   key_gradients        dk and dv from the state's gradient and from the chunk's queries
 //   gate_gradients       dlog_gate from sums that the two before it leave
 //
-// Notation: as in the forward source; u_i is what y_i passes on to the sums it is made of.
+// Notation: as in the forward source.
 //   w_ij = s_ij^p exp(G_i - G_j),  s_ij = <q_i, k_j>,  j <= i
 //   a_ij = r_i (<dy_i, v_j> - <dy_i, y_i>),  r_i = 1 / sum_j w_ij     the gradient of w_ij
 //   dv_j = sum_i w_ij r_i dy_i
 //   dq_i = sum_j p a_ij w_ij / s_ij k_j,  dk_j = sum_i p a_ij w_ij / s_ij q_i
 //   dlog_gate_m = sum over j < m <= i of c_ij = a_ij w_ij
 // The chunk's keys meet the queries of later chunks through the gradient of the state: with
-// dphi(k_j) = dS v_j + dz, dk_j is dphi contracted with the derivative of phi.
+// dphi(k_j) = dS v_j + dz, dk_j is dphi contracted with the derivative of phi. Likewise the queries
+// meet the keys of earlier chunks through the state.
 
 constexpr int kDegree = 2;                    // p
 constexpr int kHeadDim = 64;                  // d
@@ -1678,8 +1679,8 @@ __device__ __forceinline__ void attend_queries(
   }
 }
 
-// Adds what the queries of one head do to the keys. `behind` says whether those behind the block's
-// own tokens, or those among them.
+// Adds what the queries of one head do to the keys: on the diagonal those of the block's own tokens,
+// else those behind them.
 template <bool kDiagonal>
 __device__ __forceinline__ void attend_head(
     const Arguments& args, KeyGradients& gradients, KeyShared& shared, const KeyRange& range,

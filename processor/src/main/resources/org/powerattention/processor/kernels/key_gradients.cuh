@@ -191,8 +191,8 @@ __device__ __forceinline__ void attend_queries(
   }
 }
 
-// Adds what the queries of one head do to the keys. `behind` says whether those behind the block's
-// own tokens, or those among them.
+// Adds what the queries of one head do to the keys: on the diagonal those of the block's own tokens,
+// else those behind them.
 template <bool kDiagonal>
 __device__ __forceinline__ void attend_head(
     const Arguments& args, KeyGradients& gradients, KeyShared& shared, const KeyRange& range,

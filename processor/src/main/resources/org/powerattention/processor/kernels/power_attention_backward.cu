@@ -16,7 +16,7 @@
 //   gate_gradients       dlog_gate from sums that the two before it leave
 #endif
 //
-// Notation: as in the forward source; u_i is what y_i passes on to the sums it is made of.
+// Notation: as in the forward source.
 #if GATED
 //   w_ij = s_ij^p exp(G_i - G_j),  s_ij = <q_i, k_j>,  j <= i
 #else
@@ -33,7 +33,8 @@
 //   dlog_gate_m = sum over j < m <= i of c_ij = a_ij w_ij
 #endif
 // The chunk's keys meet the queries of later chunks through the gradient of the state: with
-// dphi(k_j) = dS v_j + dz, dk_j is dphi contracted with the derivative of phi.
+// dphi(k_j) = dS v_j + dz, dk_j is dphi contracted with the derivative of phi. Likewise the queries
+// meet the keys of earlier chunks through the state.
 #include "spec.cuh"
 #include "types.cuh"
 #include "gradient_arguments.cuh"
