@@ -1,28 +1,17 @@
 package org.powerattention.runtime.cuda;
 
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.Memory;
-import org.powerattention.runtime.spi.StateView;
-import org.powerattention.runtime.spi.TensorView;
 
 /**
  * The parameter of every forward kernel: struct {@code Arguments} of {@code arguments.cuh}, field
  * by field. Each takes eight bytes.
  */
 final class ForwardArguments {
-  private static final int POINTERS = 15;
-  private static final int STRIDES = 5 * 3;
-  private static final int NUMBERS = 12;
-  private static final int BYTES = (POINTERS + STRIDES + NUMBERS) * Long.BYTES;
-  private static final int TOTALS_OFFSET = BYTES - 2 * Long.BYTES;
-
-  // The driver copies a launch's arguments before it returns: one buffer a thread is enough.
-  private static final ThreadLocal<ByteBuffer> BUFFER =
-      ThreadLocal.withInitial(
-          () -> ByteBuffer.allocateDirect(BYTES).order(ByteOrder.nativeOrder()));
+  /** Bytes of the fields behind {@code segment_totals}, and its own. */
+  private static final int TOTALS_BYTES = 2 * Long.BYTES;
 
   private ForwardArguments() {}
 
@@ -39,57 +28,42 @@ final class ForwardArguments {
       int heldBack,
       @Nullable Memory workspace) {
     long work = workspace == null ? 0 : workspace.address();
-    ByteBuffer buffer = BUFFER.get().clear();
-    buffer.putLong(problem.q().address());
-    buffer.putLong(problem.k().address());
-    buffer.putLong(problem.v().address());
-    buffer.putLong(problem.logG() == null ? 0 : problem.logG().address());
-    buffer.putLong(problem.y() == null ? 0 : problem.y().address());
-    buffer.putLong(plan.gateSumBytes() == 0 ? 0 : work + plan.gateSumOffset());
-    buffer.putLong(plan.snapshotBytes() == 0 ? 0 : work + plan.snapshotOffset());
-    buffer.putLong(plan.segmentBytes() == 0 ? 0 : work + plan.segmentOffset());
-    putState(buffer, problem.initialState());
-    putState(buffer, problem.finalState());
-    putAddress(buffer, problem.packed() == null ? null : problem.packed().table());
-    putAddress(buffer, problem.saved() == null ? null : problem.saved().outputs());
-    putAddress(buffer, problem.saved() == null ? null : problem.saved().weightSums());
-    putStrides(buffer, problem.q());
-    putStrides(buffer, problem.k());
-    putStrides(buffer, problem.v());
-    putStrides(buffer, problem.logG());
-    putStrides(buffer, problem.y());
-    buffer.putLong(problem.tokens());
-    buffer.putLong(plan.allTokens());
-    buffer.putLong(plan.allChunks());
-    buffer.putLong(queryStart);
-    buffer.putLong((long) problem.tokens() - heldBack);
-    buffer.putLong(problem.queryHeads());
-    buffer.putLong(problem.keyHeads());
-    buffer.putLong(plan.chunk());
-    buffer.putLong(plan.chunksPerSegment());
-    buffer.putLong(plan.segments());
-    buffer.putLong(0);
-    buffer.putDouble(Math.pow(problem.scale(), problem.spec().degree()));
-    return buffer.flip();
+    ArgumentWriter writer = new ArgumentWriter();
+    writer.put(problem.q());
+    writer.put(problem.k());
+    writer.put(problem.v());
+    writer.put(problem.logG());
+    writer.put(problem.y());
+    writer.put(plan.gateSumBytes() == 0 ? 0 : work + plan.gateSumOffset());
+    writer.put(plan.snapshotBytes() == 0 ? 0 : work + plan.snapshotOffset());
+    writer.put(plan.segmentBytes() == 0 ? 0 : work + plan.segmentOffset());
+    writer.put(problem.initialState());
+    writer.put(problem.finalState());
+    writer.put(problem.packed() == null ? null : problem.packed().table());
+    writer.put(problem.saved() == null ? null : problem.saved().outputs());
+    writer.put(problem.saved() == null ? null : problem.saved().weightSums());
+    writer.putStrides(problem.q());
+    writer.putStrides(problem.k());
+    writer.putStrides(problem.v());
+    writer.putStrides(problem.logG());
+    writer.putStrides(problem.y());
+    writer.put(problem.tokens());
+    writer.put(plan.allTokens());
+    writer.put(plan.allChunks());
+    writer.put(queryStart);
+    writer.put((long) problem.tokens() - heldBack);
+    writer.put(problem.queryHeads());
+    writer.put(problem.keyHeads());
+    writer.put(plan.chunk());
+    writer.put(plan.chunksPerSegment());
+    writer.put(plan.segments());
+    writer.put(0L);
+    writer.put(Math.pow(problem.scale(), problem.spec().degree()));
+    return writer.written();
   }
 
   /** Says whether the state pass sums each segment alone. */
   static void segmentTotals(ByteBuffer arguments, boolean totals) {
-    arguments.putLong(TOTALS_OFFSET, totals ? 1 : 0);
-  }
-
-  private static void putState(ByteBuffer buffer, @Nullable StateView state) {
-    putAddress(buffer, state == null ? null : state.sums());
-    putAddress(buffer, state == null ? null : state.keySums());
-  }
-
-  private static void putAddress(ByteBuffer buffer, @Nullable Memory memory) {
-    buffer.putLong(memory == null ? 0 : memory.address());
-  }
-
-  private static void putStrides(ByteBuffer buffer, @Nullable TensorView view) {
-    buffer.putLong(view == null ? 0 : view.batchStride());
-    buffer.putLong(view == null ? 0 : view.tokenStride());
-    buffer.putLong(view == null ? 0 : view.headStride());
+    arguments.putLong(arguments.limit() - TOTALS_BYTES, totals ? 1 : 0);
   }
 }

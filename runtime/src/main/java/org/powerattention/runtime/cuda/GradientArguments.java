@@ -1,13 +1,9 @@
 package org.powerattention.runtime.cuda;
 
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.spi.BackwardProblem;
-import org.powerattention.runtime.spi.Memory;
 import org.powerattention.runtime.spi.SavedView;
-import org.powerattention.runtime.spi.StateView;
-import org.powerattention.runtime.spi.TensorView;
 
 /**
  * The parameter of every backward kernel: struct {@code Arguments} of {@code
@@ -15,29 +11,19 @@ import org.powerattention.runtime.spi.TensorView;
  * same order, so that its size is known once the arguments are written.
  */
 final class GradientArguments {
-  private static final int POINTERS = 30;
-  private static final int STRIDES = 9 * 3;
-  private static final int NUMBERS = 10;
-  private static final int BYTES = (POINTERS + STRIDES + NUMBERS) * Long.BYTES;
   private static final long ALIGNMENT = 256;
 
-  // The driver copies a launch's arguments before it returns: one buffer a thread is enough.
-  private static final ThreadLocal<ByteBuffer> BUFFER =
-      ThreadLocal.withInitial(
-          () -> ByteBuffer.allocateDirect(BYTES).order(ByteOrder.nativeOrder()));
-
-  private final ByteBuffer buffer;
+  private final ArgumentWriter writer = new ArgumentWriter();
   private final long workspace;
   private long used;
 
-  private GradientArguments(ByteBuffer buffer, long workspace) {
-    this.buffer = buffer;
+  private GradientArguments(long workspace) {
     this.workspace = workspace;
   }
 
   /** Returns the bytes of workspace that a call needs. */
   static long workspaceBytes(BackwardProblem problem, GradientPlan plan) {
-    GradientArguments arguments = new GradientArguments(BUFFER.get().clear(), 0);
+    GradientArguments arguments = new GradientArguments(0);
     arguments.put(problem, plan, null);
     return arguments.used;
   }
@@ -50,27 +36,27 @@ final class GradientArguments {
    */
   static ByteBuffer of(
       BackwardProblem problem, GradientPlan plan, @Nullable SavedView saved, long workspace) {
-    GradientArguments arguments = new GradientArguments(BUFFER.get().clear(), workspace);
+    GradientArguments arguments = new GradientArguments(workspace);
     arguments.put(problem, plan, saved);
-    return arguments.buffer.flip();
+    return arguments.writer.written();
   }
 
   private void put(BackwardProblem problem, GradientPlan plan, @Nullable SavedView saved) {
     boolean gated = problem.spec().gated();
     boolean normalized = problem.spec().normalized();
-    put(problem.q());
-    put(problem.k());
-    put(problem.v());
-    put(problem.logG());
-    put(problem.dY());
-    put(problem.dQ());
-    put(problem.dK());
-    put(problem.dV());
-    put(problem.dLogG());
-    put(problem.packed() == null ? null : problem.packed().table());
+    writer.put(problem.q());
+    writer.put(problem.k());
+    writer.put(problem.v());
+    writer.put(problem.logG());
+    writer.put(problem.dY());
+    writer.put(problem.dQ());
+    writer.put(problem.dK());
+    writer.put(problem.dV());
+    writer.put(problem.dLogG());
+    writer.put(problem.packed() == null ? null : problem.packed().table());
     putWorkspace(plan.gateSumBytes());
-    put(saved == null ? null : saved.outputs());
-    put(saved == null ? null : saved.weightSums());
+    writer.put(saved == null ? null : saved.outputs());
+    writer.put(saved == null ? null : saved.weightSums());
     putWorkspace(normalized ? plan.rowBytes() : 0);
     putWorkspace(normalized ? plan.rowBytes() : 0);
     putWorkspace(plan.snapshotBytes());
@@ -82,51 +68,32 @@ final class GradientArguments {
     putWorkspace(gated ? plan.rowBytes() : 0);
     putWorkspace(gated ? plan.keyRowBytes() : 0);
     putWorkspace(gated ? plan.keyRowBytes() : 0);
-    put(problem.initialState());
-    put(problem.dFinalState());
-    put(problem.dInitialState());
-    putStrides(problem.q());
-    putStrides(problem.k());
-    putStrides(problem.v());
-    putStrides(problem.logG());
-    putStrides(problem.dY());
-    putStrides(problem.dQ());
-    putStrides(problem.dK());
-    putStrides(problem.dV());
-    putStrides(problem.dLogG());
-    buffer.putLong(problem.tokens());
-    buffer.putLong(problem.queryHeads());
-    buffer.putLong(problem.keyHeads());
-    buffer.putLong(plan.chunk());
-    buffer.putLong(plan.chunksPerSegment());
-    buffer.putLong(plan.segments());
-    buffer.putLong(plan.allTokens());
-    buffer.putLong(plan.allChunks());
-    buffer.putLong(problem.tokens());
-    buffer.putDouble(normalized ? 1 : Math.pow(problem.scale(), problem.spec().degree()));
-  }
-
-  private void put(@Nullable TensorView view) {
-    buffer.putLong(view == null ? 0 : view.address());
-  }
-
-  private void put(@Nullable Memory memory) {
-    buffer.putLong(memory == null ? 0 : memory.address());
-  }
-
-  private void put(@Nullable StateView state) {
-    put(state == null ? null : state.sums());
-    put(state == null ? null : state.keySums());
+    writer.put(problem.initialState());
+    writer.put(problem.dFinalState());
+    writer.put(problem.dInitialState());
+    writer.putStrides(problem.q());
+    writer.putStrides(problem.k());
+    writer.putStrides(problem.v());
+    writer.putStrides(problem.logG());
+    writer.putStrides(problem.dY());
+    writer.putStrides(problem.dQ());
+    writer.putStrides(problem.dK());
+    writer.putStrides(problem.dV());
+    writer.putStrides(problem.dLogG());
+    writer.put(problem.tokens());
+    writer.put(problem.queryHeads());
+    writer.put(problem.keyHeads());
+    writer.put(plan.chunk());
+    writer.put(plan.chunksPerSegment());
+    writer.put(plan.segments());
+    writer.put(plan.allTokens());
+    writer.put(plan.allChunks());
+    writer.put(problem.tokens());
+    writer.put(normalized ? 1.0 : Math.pow(problem.scale(), problem.spec().degree()));
   }
 
   private void putWorkspace(long bytes) {
-    buffer.putLong(bytes == 0 ? 0 : workspace + used);
+    writer.put(bytes == 0 ? 0 : workspace + used);
     used += ForwardPlan.divideUp(bytes, ALIGNMENT) * ALIGNMENT;
-  }
-
-  private void putStrides(@Nullable TensorView view) {
-    buffer.putLong(view == null ? 0 : view.batchStride());
-    buffer.putLong(view == null ? 0 : view.tokenStride());
-    buffer.putLong(view == null ? 0 : view.headStride());
   }
 }
