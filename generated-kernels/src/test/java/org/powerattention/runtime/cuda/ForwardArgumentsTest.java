@@ -102,7 +102,7 @@ class ForwardArgumentsTest {
     assertThat(after).containsAtLeast("offsets", 0L, "saved_outputs", 0L, "saved_weights", 0L);
   }
 
-  private static ForwardProblem small() {
+  static ForwardProblem small() {
     TensorView view = view(100, DType.FP32);
     return new ForwardProblem(
         new KernelSpec(1, 64, 64, DType.FP32, false, false),

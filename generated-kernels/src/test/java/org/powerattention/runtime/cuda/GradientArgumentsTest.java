@@ -5,6 +5,7 @@ import static org.powerattention.runtime.cuda.EmittedArguments.read;
 import static org.powerattention.runtime.cuda.EmittedArguments.view;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -12,11 +13,14 @@ import org.junit.jupiter.api.Test;
 import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.BackwardTiling;
+import org.powerattention.runtime.ForwardTiling;
 import org.powerattention.runtime.cuda.EmittedArguments.Place;
 import org.powerattention.runtime.spi.BackwardProblem;
+import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.PackedView;
 import org.powerattention.runtime.spi.SavedView;
 import org.powerattention.runtime.spi.StateView;
+import org.powerattention.runtime.spi.WindowView;
 
 /** The runtime fills the arguments in as the emitted backward sources declare them. */
 class GradientArgumentsTest {
@@ -109,6 +113,35 @@ class GradientArgumentsTest {
     assertThat(read(SOURCE, GradientArguments.of(problem, plan, null, 1L << 40)))
         .containsAtLeast(
             "states", 0L, "state_gradients", 0L, "segment_states", 0L, "state_products", 0L);
+  }
+
+  /** As in a prefill call, which launches forward kernels between its own. */
+  @Test
+  void theArgumentsOfOtherPartsStayAsTheyAre() {
+    StateView state =
+        new StateView(
+            new Place(1),
+            new Place(2),
+            new WindowView(128, new Place(3), new Place(4), new Place(5), new Place(6)));
+    ByteBuffer serving = ServingArguments.of(state, 1, 1, new DecodePlan(1, 2304, 1));
+    ByteBuffer servingBefore = copy(serving);
+    BackwardProblem problem = problem(true);
+    GradientPlan plan = GradientPlan.of(problem, TILING, 132);
+    ByteBuffer gradients = GradientArguments.of(problem, plan, null, 1L << 40);
+    ByteBuffer gradientsBefore = copy(gradients);
+
+    ForwardProblem forward = ForwardArgumentsTest.small();
+    ForwardTiling tiling = new ForwardTiling(128, 128, 0, 256, 128, 0, 10);
+    ByteBuffer written =
+        ForwardArguments.of(forward, ForwardPlan.of(forward, tiling, 132), 0, 0, null);
+
+    assertThat(written.remaining()).isGreaterThan(0);
+    assertThat(serving).isEqualTo(servingBefore);
+    assertThat(gradients).isEqualTo(gradientsBefore);
+  }
+
+  private static ByteBuffer copy(ByteBuffer buffer) {
+    return ByteBuffer.allocate(buffer.remaining()).put(buffer.duplicate()).flip();
   }
 
   private static BackwardProblem problem(boolean states) {

@@ -14,12 +14,22 @@ import org.powerattention.runtime.spi.TensorView;
 final class ArgumentWriter {
   private static final int MOST_FIELDS = 128;
 
-  // The driver copies a launch's arguments before it returns: one buffer a thread is enough.
-  private static final ThreadLocal<ByteBuffer> BUFFER =
-      ThreadLocal.withInitial(
-          () -> ByteBuffer.allocateDirect(MOST_FIELDS * Long.BYTES).order(ByteOrder.nativeOrder()));
+  private final ByteBuffer buffer;
 
-  private final ByteBuffer buffer = BUFFER.get().clear();
+  /** Starts over in this thread's buffer of {@link #buffers}. */
+  ArgumentWriter(ThreadLocal<ByteBuffer> buffers) {
+    this.buffer = buffers.get().clear();
+  }
+
+  /**
+   * Returns buffers for one kind of arguments. The driver copies a launch's arguments before it
+   * returns, so one a thread is enough; but each kind needs its own, since a prefill call launches
+   * forward kernels between its own.
+   */
+  static ThreadLocal<ByteBuffer> buffers() {
+    return ThreadLocal.withInitial(
+        () -> ByteBuffer.allocateDirect(MOST_FIELDS * Long.BYTES).order(ByteOrder.nativeOrder()));
+  }
 
   ArgumentWriter put(long number) {
     buffer.putLong(number);
@@ -52,7 +62,7 @@ final class ArgumentWriter {
         .put(view == null ? 0 : view.headStride());
   }
 
-  /** Returns what was written; it is valid until this thread's next writer. */
+  /** Returns what was written; it is valid until this thread's next writer of the same kind. */
   ByteBuffer written() {
     return buffer.flip();
   }

@@ -13,6 +13,8 @@ final class ForwardArguments {
   /** Bytes of the fields behind {@code segment_totals}, and its own. */
   private static final int TOTALS_BYTES = 2 * Long.BYTES;
 
+  private static final ThreadLocal<ByteBuffer> BUFFERS = ArgumentWriter.buffers();
+
   private ForwardArguments() {}
 
   /**
@@ -28,7 +30,7 @@ final class ForwardArguments {
       int heldBack,
       @Nullable Memory workspace) {
     long work = workspace == null ? 0 : workspace.address();
-    ArgumentWriter writer = new ArgumentWriter();
+    ArgumentWriter writer = new ArgumentWriter(BUFFERS);
     writer.put(problem.q());
     writer.put(problem.k());
     writer.put(problem.v());

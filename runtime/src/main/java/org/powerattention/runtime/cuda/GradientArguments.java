@@ -13,7 +13,9 @@ import org.powerattention.runtime.spi.SavedView;
 final class GradientArguments {
   private static final long ALIGNMENT = 256;
 
-  private final ArgumentWriter writer = new ArgumentWriter();
+  private static final ThreadLocal<ByteBuffer> BUFFERS = ArgumentWriter.buffers();
+
+  private final ArgumentWriter writer = new ArgumentWriter(BUFFERS);
   private final long workspace;
   private long used;
 

@@ -14,11 +14,13 @@ import org.powerattention.runtime.spi.WindowView;
  * serving_arguments.cuh}, field by field. Each takes eight bytes.
  */
 final class ServingArguments {
+  private static final ThreadLocal<ByteBuffer> BUFFERS = ArgumentWriter.buffers();
+
   private ServingArguments() {}
 
   /** Returns the arguments of a decode call, in a buffer of this thread's. */
   static ByteBuffer of(DecodeProblem problem, DecodePlan plan) {
-    ArgumentWriter writer = new ArgumentWriter();
+    ArgumentWriter writer = new ArgumentWriter(BUFFERS);
     putTensors(writer, problem.q(), problem.k(), problem.v(), problem.logG(), problem.y());
     putState(writer, problem.state());
     writer.put(problem.workspace());
@@ -36,7 +38,7 @@ final class ServingArguments {
    */
   static ByteBuffer of(
       PrefillProblem problem, DecodePlan plan, int kept, JoinedTokens joined, Memory workspace) {
-    ArgumentWriter writer = new ArgumentWriter();
+    ArgumentWriter writer = new ArgumentWriter(BUFFERS);
     putTensors(writer, problem.q(), problem.k(), problem.v(), problem.logG(), problem.y());
     putState(writer, problem.state());
     writer.put(0L);
@@ -55,7 +57,7 @@ final class ServingArguments {
 
   /** Returns the arguments of a fold of all that is in the windows. */
   static ByteBuffer of(StateView state, int batch, int keyHeads, DecodePlan plan) {
-    ArgumentWriter writer = new ArgumentWriter();
+    ArgumentWriter writer = new ArgumentWriter(BUFFERS);
     putTensors(writer, null, null, null, null, null);
     putState(writer, state);
     writer.put(0L);
