@@ -53,7 +53,13 @@ final class EquivalenceCheck {
   private List<Measurement> run(Gates gates, Arrangement arrangement) {
     Sequences sequences =
         Sequences.random(
-            BATCH, tokens, QUERY_HEADS, KEY_HEADS, spec.headDim(), gates, spec.hashCode());
+            BATCH,
+            tokens,
+            QUERY_HEADS,
+            KEY_HEADS,
+            spec.headDim(),
+            gates,
+            spec.toString().hashCode());
     List<Measurement> measurements = new ArrayList<>();
     try (DeviceInputs in = new DeviceInputs(device, spec, sequences, arrangement)) {
       Reference reference = new Reference(spec, in.rounded(sequences));
@@ -75,7 +81,8 @@ final class EquivalenceCheck {
   }
 
   private void serve(Serving serving, Result way) {
-    SplittableRandom random = new SplittableRandom(spec.hashCode() + way.name().hashCode());
+    SplittableRandom random =
+        new SplittableRandom(spec.toString().hashCode() + way.name().hashCode());
     if (way == Result.MIXED) {
       serving.startApart(1 + random.nextInt(90));
     }
