@@ -227,8 +227,6 @@ void gate_sum(const __grid_constant__ Arguments args) {
   }
 }
 
-constexpr int kScanThreads = 256;
-
 // Segments of a sequence, the last of which may be cut short; an empty sequence has one as well.
 __device__ __forceinline__ int64 segment_count(
     const Arguments& args, const Sequence& sequence) {
@@ -236,6 +234,8 @@ __device__ __forceinline__ int64 segment_count(
       (sequence.chunks + args.chunks_per_segment - 1) / args.chunks_per_segment;
   return segments > 0 ? segments : 1;
 }
+
+constexpr int kScanThreads = 256;
 
 // exp of the summed log gates of a segment: what remains of the state after it.
 __device__ __forceinline__ float segment_decay(

@@ -276,6 +276,11 @@ __device__ __forceinline__ void copy_commit() { asm volatile("cp.async.commit_gr
 // Waits for all copies of this thread.
 __device__ __forceinline__ void copy_wait() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
+// Waits for all copies of this thread but those committed last.
+__device__ __forceinline__ void copy_wait_but_latest() {
+  asm volatile("cp.async.wait_group 1;" ::: "memory");
+}
+
 // Four 8x8 matrices of 16-bit elements; lane l gives the address of row l % 8 of matrix l / 8 and
 // receives, of each matrix, elements (l / 4, 2 (l % 4)) and its right neighbour.
 __device__ __forceinline__ void load_matrices(uint32 (&r)[4], const void* row) {
@@ -417,8 +422,8 @@ __device__ __forceinline__ bool is_aligned(const element* base, const Strides& s
 // zero. Complete after copy_wait and a barrier.
 __device__ __forceinline__ void load_rows(
     element (*target)[kRowStride], const element* head, int64 token_stride, int64 first, int64 end,
-    int rows, int threads, bool aligned) {
-  for (int i = threadIdx.x; i < rows * (kHeadDim / kPiece); i += threads) {
+    int rows, int threads, bool aligned, int thread = threadIdx.x) {
+  for (int i = thread; i < rows * (kHeadDim / kPiece); i += threads) {
     const int row = i / (kHeadDim / kPiece);
     const int column = i % (kHeadDim / kPiece) * kPiece;
     const bool valid = first + row < end;
@@ -543,13 +548,14 @@ struct FeatureBlock {
 };
 
 // Features of 16 keys as B operands of state_pass: pairs of tokens (2t, 2t+1) and (2t+8, 2t+9) of
-// features g and g + 8 of the block. `keys` is transposed, with the four tokens of a lane together.
+// features g and g + 8 of the block. `keys` is transposed, with the four tokens of a lane together;
+// `first`, alike, is where the first factor comes from.
 __device__ __forceinline__ void key_features(
-    Pair (&b)[2][2], const element (*keys)[kKeyStride], const FeatureBlock& block, int token, int g,
-    int t) {
+    Pair (&b)[2][2], const element (*first)[kKeyStride], const element (*keys)[kKeyStride],
+    const FeatureBlock& block, int token, int g, int t) {
   const FourElements xj = load_four(&keys[block.second_tile * 8 + g][token + 4 * t]);
   for (int half = 0; half < 2; half++) {
-    const FourElements xi = load_four(&keys[block.first_tile * 8 + block.row + half][token + 4 * t]);
+    const FourElements xi = load_four(&first[block.first_tile * 8 + block.row + half][token + 4 * t]);
     b[half][0] = operand_times(pair_of(xi.x), pair_of(xj.x));
     b[half][1] = operand_times(pair_of(xi.y), pair_of(xj.y));
   }
@@ -940,7 +946,8 @@ __device__ __forceinline__ void add_tokens(
 #pragma unroll
     for (int block = 0; block < kWarpBlocks; block++) {
       Pair features[2][2];
-      key_features(features, shared.x_transposed, slice.blocks[block], token, g, t);
+      key_features(features, shared.x_transposed, shared.x_transposed, slice.blocks[block], token,
+                   g, t);
 #pragma unroll
       for (int half = 0; half < 2; half++) {
         slice.key_sums[block][half] +=

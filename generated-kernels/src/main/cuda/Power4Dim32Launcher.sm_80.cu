@@ -230,8 +230,6 @@ void gate_sum(const __grid_constant__ Arguments args) {
   }
 }
 
-constexpr int kScanThreads = 256;
-
 // Segments of a sequence, the last of which may be cut short; an empty sequence has one as well.
 __device__ __forceinline__ int64 segment_count(
     const Arguments& args, const Sequence& sequence) {
@@ -239,6 +237,8 @@ __device__ __forceinline__ int64 segment_count(
       (sequence.chunks + args.chunks_per_segment - 1) / args.chunks_per_segment;
   return segments > 0 ? segments : 1;
 }
+
+constexpr int kScanThreads = 256;
 
 // exp of the summed log gates of a segment: what remains of the state after it.
 __device__ __forceinline__ float segment_decay(
@@ -299,6 +299,11 @@ __device__ __forceinline__ void copy_commit() { asm volatile("cp.async.commit_gr
 
 // Waits for all copies of this thread.
 __device__ __forceinline__ void copy_wait() { asm volatile("cp.async.wait_all;" ::: "memory"); }
+
+// Waits for all copies of this thread but those committed last.
+__device__ __forceinline__ void copy_wait_but_latest() {
+  asm volatile("cp.async.wait_group 1;" ::: "memory");
+}
 
 // Four 8x8 matrices of 16-bit elements; lane l gives the address of row l % 8 of matrix l / 8 and
 // receives, of each matrix, elements (l / 4, 2 (l % 4)) and its right neighbour.
@@ -446,8 +451,8 @@ __device__ __forceinline__ bool is_aligned(const element* base, const Strides& s
 // zero. Complete after copy_wait and a barrier.
 __device__ __forceinline__ void load_rows(
     element (*target)[kRowStride], const element* head, int64 token_stride, int64 first, int64 end,
-    int rows, int threads, bool aligned) {
-  for (int i = threadIdx.x; i < rows * (kHeadDim / kPiece); i += threads) {
+    int rows, int threads, bool aligned, int thread = threadIdx.x) {
+  for (int i = thread; i < rows * (kHeadDim / kPiece); i += threads) {
     const int row = i / (kHeadDim / kPiece);
     const int column = i % (kHeadDim / kPiece) * kPiece;
     const bool valid = first + row < end;
@@ -528,17 +533,18 @@ struct FeatureBlock {
 };
 
 // Features of 16 keys as B operands of state_pass: pairs of tokens (2t, 2t+1) and (2t+8, 2t+9) of
-// features g and g + 8 of the block. `keys` is transposed, with the four tokens of a lane together.
+// features g and g + 8 of the block. `keys` is transposed, with the four tokens of a lane together;
+// `first`, alike, is where the first factor comes from.
 __device__ __forceinline__ void key_features(
-    Pair (&b)[2][2], const element (*keys)[kKeyStride], const FeatureBlock& block, int token, int g,
-    int t) {
+    Pair (&b)[2][2], const element (*first)[kKeyStride], const element (*keys)[kKeyStride],
+    const FeatureBlock& block, int token, int g, int t) {
   const FourElements xj = load_four(&keys[block.tile[1] * 2 + g / 4][token + 4 * t]);
   const FourElements xk = load_four(&keys[block.tile[2] * 2 + g / 2 % 2][token + 4 * t]);
   const FourElements xl = load_four(&keys[block.tile[3] * 2 + g % 2][token + 4 * t]);
   const Pair xkl_low = feature_times(pair_of(xk.x), pair_of(xl.x));
   const Pair xkl_high = feature_times(pair_of(xk.y), pair_of(xl.y));
   for (int half = 0; half < 2; half++) {
-    const FourElements xi = load_four(&keys[block.tile[0] * 2 + half][token + 4 * t]);
+    const FourElements xi = load_four(&first[block.tile[0] * 2 + half][token + 4 * t]);
     b[half][0] = operand_times(feature_times(pair_of(xi.x), pair_of(xj.x)), xkl_low);
     b[half][1] = operand_times(feature_times(pair_of(xi.y), pair_of(xj.y)), xkl_high);
   }
@@ -694,7 +700,8 @@ __device__ __forceinline__ void add_tokens(
 #pragma unroll
     for (int block = 0; block < kWarpBlocks; block++) {
       Pair features[2][2];
-      key_features(features, shared.k_transposed, slice.blocks[block], token, g, t);
+      key_features(features, shared.k_transposed, shared.k_transposed, slice.blocks[block], token,
+                   g, t);
 #pragma unroll
       for (int half = 0; half < 2; half++) {
         slice.key_sums[block][half] +=
@@ -829,6 +836,127 @@ void state_pass(const __grid_constant__ Arguments args) {
   }
 }
 
+// What output_pass and attention hold of their rows, and how they write them.
+
+// The output rows of one warp: kRowBlocks blocks of 16. A lane holds rows g and g + 8 of each, and
+// of every 8 value columns the two from 2t on.
+struct OutputRows {
+  float sums[kRowBlocks][kHeadDim / 8][4];
+  float weights[kRowBlocks][2];  // this lane's share of the rows' sums of weights
+};
+
+// <q, k>^p
+__device__ __forceinline__ float power(float score) {
+  const float square = score * score;
+  return square * square;
+}
+
+// What a block needs to know of its keys.
+struct KeyRange {
+  const element* k;
+  const element* v;
+  int64 k_stride;
+  int64 v_stride;
+  bool k_aligned;
+  bool v_aligned;
+  int64 first;  // first key: the chunk's state_start
+  int64 end;    // one past the last key: the last query row's token
+  int64 row;    // token of the block's first query row
+  int64 chunk;
+  const double* gate_sum;
+  double gate_row;  // G of the first query row, from the chunk's first token on
+};
+
+// Of which rows a block is: block x is a tile of rows within a chunk, block y a batch entry and query
+// head.
+struct OutputBlock {
+  Sequence sequence;
+  int64 batch;
+  int64 query_head;
+  int64 head;
+  int64 chunk;
+  KeyRange keys;
+
+  // Whether there is something to do.
+  __device__ __forceinline__ bool locate(const Arguments& args, bool with_state) {
+    batch = blockIdx.y / args.query_heads;
+    query_head = blockIdx.y % args.query_heads;
+    head = query_head / (args.query_heads / args.key_heads);
+    sequence = sequence_of(args, batch);
+    const int64 tiles = (args.chunk + kOutputRows - 1) / kOutputRows;  // of a chunk
+    const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
+    chunk = with_state ? tile / tiles : 0;  // without a state all is one chunk
+    const int64 chunk_first = chunk * args.chunk;
+    keys.first = state_start(args, sequence, chunk);
+    keys.row = chunk_first + (with_state ? tile % tiles : tile) * kOutputRows;
+    keys.end = min(min(keys.row + kOutputRows, chunk_first + args.chunk), sequence.tokens);
+    if (keys.row >= keys.end || keys.end <= args.query_start) return false;
+    keys.k = head_rows(args.k, args.k_strides, sequence, batch, head);
+    keys.v = head_rows(args.v, args.v_strides, sequence, batch, head);
+    keys.k_stride = args.k_strides.token;
+    keys.v_stride = args.v_strides.token;
+    keys.k_aligned = is_aligned(args.k, args.k_strides);
+    keys.v_aligned = is_aligned(args.v, args.v_strides);
+    keys.chunk = chunk;
+    keys.gate_sum = args.gate_sum + token_place(args, sequence, head);
+    keys.gate_row = keys.gate_sum[keys.row];
+    return true;
+  }
+};
+
+// y = sums / weights, or sums * output_scale, of rows [first, end) from query_start on.
+__device__ __forceinline__ void write_rows(
+    const Arguments& args, const OutputRows& rows, const Sequence& sequence, int64 batch,
+    int64 query_head, int64 first, int64 end) {
+  const int g = threadIdx.x % 32 / 4;
+  const int t = threadIdx.x % 4;
+  float factors[kRowBlocks][2];
+  float weights[kRowBlocks][2];
+  for (int r = 0; r < kRowBlocks; r++) {
+    for (int c = 0; c < 2; c++) {
+      float weight = rows.weights[r][c];
+      weight += __shfl_xor_sync(0xffffffff, weight, 1);
+      weight += __shfl_xor_sync(0xffffffff, weight, 2);
+      weights[r][c] = weight;
+      factors[r][c] = weight == 0.0f ? 0.0f : 1.0f / weight;
+    }
+  }
+  element* y = head_rows(args.y, args.y_strides, sequence, batch, query_head);
+  const bool aligned = is_aligned(args.y, args.y_strides);
+#pragma unroll
+  for (int r = 0; r < kRowBlocks; r++) {
+#pragma unroll
+    for (int c = 0; c < 2; c++) {
+      const int64 row = first + threadIdx.x / 32 * (kRowBlocks * 16) + r * 16 + c * 8 + g;
+      if (row < args.query_start || row >= end) continue;
+      if (args.saved_outputs != nullptr) {
+        const int64 place = (sequence.rows + row) * args.query_heads + query_head;
+        if (t == 0) args.saved_weights[place] = weights[r][c];
+#pragma unroll
+        for (int n = 0; n < kHeadDim / 8; n++) {
+          reinterpret_cast<float2*>(args.saved_outputs + place * kHeadDim)[n * 4 + t] =
+              make_float2(rows.sums[r][n][2 * c] * factors[r][c],
+                          rows.sums[r][n][2 * c + 1] * factors[r][c]);
+        }
+      }
+      if (args.y == nullptr) continue;
+#pragma unroll
+      for (int n = 0; n < kHeadDim / 8; n++) {
+        element* target =
+            y + (row - args.query_start) * args.y_strides.token + n * 8 + 2 * t;
+        const float low = rows.sums[r][n][2 * c] * factors[r][c];
+        const float high = rows.sums[r][n][2 * c + 1] * factors[r][c];
+        if (aligned) {
+          *reinterpret_cast<uint32*>(target) = elements_of(low, high);
+        } else {
+          target[0] = element_of(low);
+          target[1] = element_of(high);
+        }
+      }
+    }
+  }
+}
+
 constexpr int kKeyStep = 32;  // keys whose scores a warp holds at a time
 
 struct KeyTile {
@@ -845,19 +973,6 @@ struct OutputShared {
   float gates[2][kKeyTile];
 };
 static_assert(sizeof(OutputShared) == kOutputSharedBytes, "the launch must match");
-
-// The output rows of one warp: kRowBlocks blocks of 16. A lane holds rows g and g + 8 of each, and
-// of every 8 value columns the two from 2t on.
-struct OutputRows {
-  float sums[kRowBlocks][kHeadDim / 8][4];
-  float weights[kRowBlocks][2];  // this lane's share of the rows' sums of weights
-};
-
-// <q, k>^p
-__device__ __forceinline__ float power(float score) {
-  const float square = score * score;
-  return square * square;
-}
 
 __device__ __forceinline__ float sum_of(Pair pair) { return low_of(pair) + high_of(pair); }
 
@@ -938,22 +1053,6 @@ __device__ __forceinline__ void read_from_state(
     rows.weights[r][1] = t == 0 ? fmaxf(key_sums[r][2], 0.0f) : 0.0f;
   }
 }
-
-// What a block needs to know of its keys.
-struct KeyRange {
-  const element* k;
-  const element* v;
-  int64 k_stride;
-  int64 v_stride;
-  bool k_aligned;
-  bool v_aligned;
-  int64 first;  // first key: the chunk's state_start
-  int64 end;    // one past the last key: the last query row's token
-  int64 row;    // token of the block's first query row
-  int64 chunk;
-  const double* gate_sum;
-  double gate_row;  // G of the first query row, from the chunk's first token on
-};
 
 // Starts loading a tile of keys and values. Gates relative to the first query row: factors
 // exp(G_row - G_j) of keys before it, G_j - G_row from it on.
@@ -1095,102 +1194,31 @@ __device__ __forceinline__ void attend_chunk(
   }
 }
 
-// y = sums / weights, or sums * output_scale, of rows [first, end) from query_start on.
-__device__ __forceinline__ void write_rows(
-    const Arguments& args, const OutputRows& rows, const Sequence& sequence, int64 batch,
-    int64 query_head, int64 first, int64 end) {
-  const int g = threadIdx.x % 32 / 4;
-  const int t = threadIdx.x % 4;
-  float factors[kRowBlocks][2];
-  float weights[kRowBlocks][2];
-  for (int r = 0; r < kRowBlocks; r++) {
-    for (int c = 0; c < 2; c++) {
-      float weight = rows.weights[r][c];
-      weight += __shfl_xor_sync(0xffffffff, weight, 1);
-      weight += __shfl_xor_sync(0xffffffff, weight, 2);
-      weights[r][c] = weight;
-      factors[r][c] = weight == 0.0f ? 0.0f : 1.0f / weight;
-    }
-  }
-  element* y = head_rows(args.y, args.y_strides, sequence, batch, query_head);
-  const bool aligned = is_aligned(args.y, args.y_strides);
-#pragma unroll
-  for (int r = 0; r < kRowBlocks; r++) {
-#pragma unroll
-    for (int c = 0; c < 2; c++) {
-      const int64 row = first + threadIdx.x / 32 * (kRowBlocks * 16) + r * 16 + c * 8 + g;
-      if (row < args.query_start || row >= end) continue;
-      if (args.saved_outputs != nullptr) {
-        const int64 place = (sequence.rows + row) * args.query_heads + query_head;
-        if (t == 0) args.saved_weights[place] = weights[r][c];
-#pragma unroll
-        for (int n = 0; n < kHeadDim / 8; n++) {
-          reinterpret_cast<float2*>(args.saved_outputs + place * kHeadDim)[n * 4 + t] =
-              make_float2(rows.sums[r][n][2 * c] * factors[r][c],
-                          rows.sums[r][n][2 * c + 1] * factors[r][c]);
-        }
-      }
-      if (args.y == nullptr) continue;
-#pragma unroll
-      for (int n = 0; n < kHeadDim / 8; n++) {
-        element* target =
-            y + (row - args.query_start) * args.y_strides.token + n * 8 + 2 * t;
-        const float low = rows.sums[r][n][2 * c] * factors[r][c];
-        const float high = rows.sums[r][n][2 * c + 1] * factors[r][c];
-        if (aligned) {
-          *reinterpret_cast<uint32*>(target) = elements_of(low, high);
-        } else {
-          target[0] = element_of(low);
-          target[1] = element_of(high);
-        }
-      }
-    }
-  }
-}
-
-// y of kOutputRows tokens of one query head: block x is a tile of rows within a chunk, block y a
-// batch entry and query head.
+// y of kOutputRows tokens of one query head.
 template <bool kWithState>
 __device__ __forceinline__ void output(const Arguments& args) {
   OutputShared& shared = *reinterpret_cast<OutputShared*>(shared_memory);
-  const int64 batch = blockIdx.y / args.query_heads;
-  const int64 query_head = blockIdx.y % args.query_heads;
-  const int64 head = query_head / (args.query_heads / args.key_heads);
-  const Sequence sequence = sequence_of(args, batch);
-  const int64 tiles = (args.chunk + kOutputRows - 1) / kOutputRows;  // of a chunk
-  const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
-  const int64 chunk = kWithState ? tile / tiles : 0;  // without a state all is one chunk
-  const int64 chunk_first = chunk * args.chunk;
-
-  KeyRange range;
-  range.first = state_start(args, sequence, chunk);
-  range.row = chunk_first + (kWithState ? tile % tiles : tile) * kOutputRows;
-  range.end = min(min(range.row + kOutputRows, chunk_first + args.chunk), sequence.tokens);
-  if (range.row >= range.end || range.end <= args.query_start) return;
-  range.k = head_rows(args.k, args.k_strides, sequence, batch, head);
-  range.v = head_rows(args.v, args.v_strides, sequence, batch, head);
-  range.k_stride = args.k_strides.token;
-  range.v_stride = args.v_strides.token;
-  range.k_aligned = is_aligned(args.k, args.k_strides);
-  range.v_aligned = is_aligned(args.v, args.v_strides);
-  range.chunk = chunk;
-  range.gate_sum = args.gate_sum + token_place(args, sequence, head);
-  range.gate_row = range.gate_sum[range.row];
+  OutputBlock block;
+  if (!block.locate(args, kWithState)) return;
+  const KeyRange& range = block.keys;
 
   // Rows before query_start have no query: what they find in its place is not written.
   const int skipped = (int)max(args.query_start - range.row, (int64)0);
-  load_rows(shared.q + skipped, head_rows(args.q, args.q_strides, sequence, batch, query_head),
+  load_rows(shared.q + skipped,
+            head_rows(args.q, args.q_strides, block.sequence, block.batch, block.query_head),
             args.q_strides.token, range.row + skipped - args.query_start,
             range.end - args.query_start, kOutputRows - skipped, kOutputThreads,
             is_aligned(args.q, args.q_strides));
   OutputRows rows{};
-  if (kWithState && (chunk > 0 || args.initial_sums != nullptr)) {
-    read_from_state(rows, shared,
-                    args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
+  if (kWithState && (block.chunk > 0 || args.initial_sums != nullptr)) {
+    read_from_state(
+        rows, shared,
+        args.snapshots +
+            chunk_place(args, block.sequence, block.head, block.chunk) * kSnapshotBytes);
     // From its start to row i the state decays by exp(G_i) = exp(G_row) exp(G_i - G_row); the
     // second factor comes later.
     const float decay =
-        expf((float)(range.gate_row - gate_before(args, range.gate_sum, chunk)));
+        expf((float)(range.gate_row - gate_before(args, range.gate_sum, block.chunk)));
     float factors[kRowBlocks][2];
     for (int r = 0; r < kRowBlocks; r++) {
       factors[r][0] = factors[r][1] = decay;
@@ -1198,7 +1226,7 @@ __device__ __forceinline__ void output(const Arguments& args) {
     scale_rows(rows, factors);
   }
   attend_chunk(args, rows, shared, range);
-  write_rows(args, rows, sequence, batch, query_head, range.row, range.end);
+  write_rows(args, rows, block.sequence, block.batch, block.query_head, range.row, range.end);
 }
 
 // Chunked form: y_i = exp(G_i) phi(q_i) S + sum_j w_ij v_j over the chunk and the tokens before it

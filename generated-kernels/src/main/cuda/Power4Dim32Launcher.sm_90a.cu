@@ -8,7 +8,7 @@
 //
 //   gate_sum     cumulative log gates within each chunk
 //   state_pass   the state S (and key sum z) at each chunk's start, and after the last token
-//   carry_scan   joins the segments of a sequence that state_pass walked in parallel
+//   join_segments  joins the segments of a sequence that state_pass walked in parallel
 //   output_pass  y from the state at the chunk's start and the attention within the chunk
 //   attention    y in attention form, without a state
 //
@@ -18,22 +18,29 @@
 //   w_ij = <q_i, k_j>^p exp(G_i - G_j),  j <= i
 //   y_i  = sum_j w_ij v_j / sum_j w_ij
 
-constexpr int kHeadDim = 32;                   // d
-constexpr int kFeatures = 62016;               // D
-constexpr int kTiles = 16;                     // d / tau
-constexpr int kRowStride = 40;                 // elements of a row in shared memory
-constexpr int kRowBlocks = 2;                  // blocks of 16 rows of a warp
-constexpr int kKeyTile = 64;                   // keys of a step of attention
-constexpr int kSlabBlocks = 4;                 // snapshot blocks of a step of output
-constexpr int kWarpBlocks = 4;                 // blocks of 16 features of a warp
-constexpr int kBlockBytes = 1056;              // 16 features of a snapshot, bytes
-constexpr int kOutputRows = 128;               // query rows of an output block
-constexpr int kOutputThreads = 128;            // its threads
-constexpr int kOutputSharedBytes = 31232;      // its shared memory, bytes
-constexpr int kStateFeatures = 256;            // features of a state block
-constexpr int kStateThreads = 128;             // its threads
-constexpr int kStateSharedBytes = 20992;       // its shared memory, bytes
-constexpr long long kSnapshotBytes = 4093056;  // state of one head at one chunk's start, bytes
+constexpr int kHeadDim = 32;                    // d
+constexpr int kFeatures = 62016;                // D
+constexpr int kTiles = 16;                      // d / tau
+constexpr int kRowStride = 40;                  // elements of a row in shared memory
+constexpr int kRowBlocks = 1;                   // blocks of 16 rows of a warp
+constexpr int kSumColumns = 40;                 // value columns, and those of the sums of weights
+constexpr int kOutputGroups = 4;                // warpgroups of an output block that multiply
+constexpr int kSlabStages = 8;                  // slabs of a snapshot that it holds
+constexpr int kKeyStages = 3;                   // tiles of keys and values that it holds
+constexpr int kMultiplierRegisters = 112;       // registers of a thread of these
+constexpr int kBringerRegisters = 32;           // of a thread that brings operands
+constexpr int kStateGroups = 2;                 // warpgroups of a state block that multiply
+constexpr int kGroupTiles = 5;                  // tiles of 64 features of each
+constexpr int kStateStages = 4;                 // steps of tokens that it holds
+constexpr int kStateMultiplierRegisters = 200;  // registers of a thread of these
+constexpr int kStateBringerRegisters = 104;     // of a thread that brings operands
+constexpr int kOutputRows = 256;                // query rows of an output block
+constexpr int kOutputThreads = 640;             // its threads
+constexpr int kOutputSharedBytes = 93872;       // its shared memory, bytes
+constexpr int kStateFeatures = 640;             // features of a state block
+constexpr int kStateThreads = 384;              // its threads
+constexpr int kStateSharedBytes = 62016;        // its shared memory, bytes
+constexpr long long kSnapshotBytes = 4961280;   // state of one head at one chunk's start, bytes
 
 // Elements of q, k, v and y: bits of a 16-bit float, or a float.
 typedef unsigned short element;
@@ -230,56 +237,12 @@ void gate_sum(const __grid_constant__ Arguments args) {
   }
 }
 
-constexpr int kScanThreads = 256;
-
 // Segments of a sequence, the last of which may be cut short; an empty sequence has one as well.
 __device__ __forceinline__ int64 segment_count(
     const Arguments& args, const Sequence& sequence) {
   const int64 segments =
       (sequence.chunks + args.chunks_per_segment - 1) / args.chunks_per_segment;
   return segments > 0 ? segments : 1;
-}
-
-// exp of the summed log gates of a segment: what remains of the state after it.
-__device__ __forceinline__ float segment_decay(
-    const Arguments& args, const Sequence& sequence, const double* gate_sum,
-    int64 segment) {
-  const int64 first = segment * args.chunks_per_segment;
-  double log_decay = 0;
-  for (int64 chunk = first; chunk < first + args.chunks_per_segment; chunk++) {
-    log_decay += chunk_log_decay(args, sequence, gate_sum, chunk);
-  }
-  return expf((float)log_decay);
-}
-
-// Turns the states of the segments alone into the states at their starts:
-//   start_0 = initial,  start_{s+1} = decay_s start_s + alone_s.
-// Grid (kStateNumbers / 256 rounded up, batch * key_heads): one thread for each number.
-extern "C" __global__ __launch_bounds__(kScanThreads)
-void carry_scan(const __grid_constant__ Arguments args) {
-  const Sequence sequence = sequence_of(args, blockIdx.y / args.key_heads);
-  const int64 last_segment = segment_count(args, sequence) - 1;
-  __shared__ float decay;
-  const double* gate_sum = args.gate_sum + token_place(args, sequence, blockIdx.y % args.key_heads);
-  const int64 number = blockIdx.x * (int64)kScanThreads + threadIdx.x;
-  const int64 sums = (int64)kFeatures * kHeadDim;
-  float* state = args.segment_states + blockIdx.y * args.segments * kStateNumbers + number;
-  float carry = 0;
-  if (args.initial_sums != nullptr && number < kStateNumbers) {
-    carry = number < sums ? args.initial_sums[blockIdx.y * sums + number]
-                          : args.initial_key_sums[blockIdx.y * kFeatures + number - sums];
-  }
-  for (int64 segment = 0; segment <= last_segment; segment++) {
-    const bool last = segment == last_segment;  // its sum alone is not needed
-    __syncthreads();  // the previous decay is read
-    if (threadIdx.x == 0 && !last) decay = segment_decay(args, sequence, gate_sum, segment);
-    __syncthreads();
-    if (number < kStateNumbers) {
-      const float alone = last ? 0.0f : state[segment * kStateNumbers];
-      state[segment * kStateNumbers] = carry;
-      if (!last) carry = carry * decay + alone;
-    }
-  }
 }
 
 // One PTX instruction each.
@@ -299,6 +262,11 @@ __device__ __forceinline__ void copy_commit() { asm volatile("cp.async.commit_gr
 
 // Waits for all copies of this thread.
 __device__ __forceinline__ void copy_wait() { asm volatile("cp.async.wait_all;" ::: "memory"); }
+
+// Waits for all copies of this thread but those committed last.
+__device__ __forceinline__ void copy_wait_but_latest() {
+  asm volatile("cp.async.wait_group 1;" ::: "memory");
+}
 
 // Four 8x8 matrices of 16-bit elements; lane l gives the address of row l % 8 of matrix l / 8 and
 // receives, of each matrix, elements (l / 4, 2 (l % 4)) and its right neighbour.
@@ -446,8 +414,8 @@ __device__ __forceinline__ bool is_aligned(const element* base, const Strides& s
 // zero. Complete after copy_wait and a barrier.
 __device__ __forceinline__ void load_rows(
     element (*target)[kRowStride], const element* head, int64 token_stride, int64 first, int64 end,
-    int rows, int threads, bool aligned) {
-  for (int i = threadIdx.x; i < rows * (kHeadDim / kPiece); i += threads) {
+    int rows, int threads, bool aligned, int thread = threadIdx.x) {
+  for (int i = thread; i < rows * (kHeadDim / kPiece); i += threads) {
     const int row = i / (kHeadDim / kPiece);
     const int column = i % (kHeadDim / kPiece) * kPiece;
     const bool valid = first + row < end;
@@ -528,17 +496,18 @@ struct FeatureBlock {
 };
 
 // Features of 16 keys as B operands of state_pass: pairs of tokens (2t, 2t+1) and (2t+8, 2t+9) of
-// features g and g + 8 of the block. `keys` is transposed, with the four tokens of a lane together.
+// features g and g + 8 of the block. `keys` is transposed, with the four tokens of a lane together;
+// `first`, alike, is where the first factor comes from.
 __device__ __forceinline__ void key_features(
-    Pair (&b)[2][2], const element (*keys)[kKeyStride], const FeatureBlock& block, int token, int g,
-    int t) {
+    Pair (&b)[2][2], const element (*first)[kKeyStride], const element (*keys)[kKeyStride],
+    const FeatureBlock& block, int token, int g, int t) {
   const FourElements xj = load_four(&keys[block.tile[1] * 2 + g / 4][token + 4 * t]);
   const FourElements xk = load_four(&keys[block.tile[2] * 2 + g / 2 % 2][token + 4 * t]);
   const FourElements xl = load_four(&keys[block.tile[3] * 2 + g % 2][token + 4 * t]);
   const Pair xkl_low = feature_times(pair_of(xk.x), pair_of(xl.x));
   const Pair xkl_high = feature_times(pair_of(xk.y), pair_of(xl.y));
   for (int half = 0; half < 2; half++) {
-    const FourElements xi = load_four(&keys[block.tile[0] * 2 + half][token + 4 * t]);
+    const FourElements xi = load_four(&first[block.tile[0] * 2 + half][token + 4 * t]);
     b[half][0] = operand_times(feature_times(pair_of(xi.x), pair_of(xj.x)), xkl_low);
     b[half][1] = operand_times(feature_times(pair_of(xi.y), pair_of(xj.y)), xkl_high);
   }
@@ -559,164 +528,336 @@ __device__ __forceinline__ void query_features(
   }
 }
 
+// Hopper's asynchronous copies and products, one PTX instruction each where no more is said.
+
+typedef unsigned long long uint64;
+
+constexpr int kGroup = 128;  // threads of a warpgroup
+
+// Barriers in shared memory. A phase of a barrier is complete when as many threads as it was made
+// for have arrived and all bytes that they announced are copied; phases alternate in parity.
+__device__ __forceinline__ void barrier_init(uint64* barrier, int arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)),
+               "r"(arrivals)
+               : "memory");
+}
+
+// Makes the barriers of a block known to asynchronous copies; before the first __syncthreads.
+__device__ __forceinline__ void barrier_init_done() {
+  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+}
+
+__device__ __forceinline__ void barrier_arrive(uint64* barrier) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier))
+               : "memory");
+}
+
+// Arrives, and announces bytes that are to be copied.
+__device__ __forceinline__ void barrier_arrive(uint64* barrier, int bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(
+                   shared_address(barrier)),
+               "r"(bytes)
+               : "memory");
+}
+
+// Arrives as soon as the copies that this thread has started are there.
+__device__ __forceinline__ void barrier_arrive_when_copied(uint64* barrier) {
+  asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(
+                   shared_address(barrier))
+               : "memory");
+}
+
+// Waits until the phase of this parity is complete: that before the first counts as one of parity 1.
+__device__ __forceinline__ void barrier_wait(uint64* barrier, int parity) {
+  asm volatile(
+      "{\n"
+      ".reg .pred done;\n"
+      "again:\n"
+      "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
+      "@done bra complete;\n"
+      "bra again;\n"
+      "complete:\n"
+      "}\n" ::"r"(shared_address(barrier)),
+      "r"(parity)
+      : "memory");
+}
+
+// Waits for all threads of a group of warps that call this with the same number, from 1 on.
+__device__ __forceinline__ void group_sync(int number, int threads) {
+  asm volatile("bar.sync %0, %1;" ::"r"(number), "r"(threads) : "memory");
+}
+
+// Copies a piece of global memory, a multiple of 16 bytes, on behalf of a barrier.
+__device__ __forceinline__ void copy_bulk(
+    void* target, const void* source, int bytes, uint64* barrier) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
+          shared_address(target)),
+      "l"(source), "r"(bytes), "r"(shared_address(barrier))
+      : "memory");
+}
+
+// Lets tensor cores see what has been written to shared memory as this thread knows from a barrier.
+// It waits for all memory accesses of the thread: those that bring operands leave it to those that
+// multiply.
+__device__ __forceinline__ void fence_shared() {
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
+// Starts a run of products, behind all writes to their registers.
+__device__ __forceinline__ void products_begin() {
+  asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+}
+
+__device__ __forceinline__ void products_commit() {
+  asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+}
+
+// Waits until only the latest kPending committed runs of products are under way.
+template <int kPending>
+__device__ __forceinline__ void products_wait() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
+}
+
+// Keeps the compiler from moving uses of accumulators past a wait.
+template <int kNumbers>
+__device__ __forceinline__ void products_done(float (&sums)[kNumbers]) {
+#pragma unroll
+  for (int i = 0; i < kNumbers; i++) asm volatile("" : "+f"(sums[i])::"memory");
+}
+
+// 1, which the compiler cannot know. Where sums go from one run of products to the next untouched, it
+// would do products one by one; multiplying by this in between keeps them together.
+__device__ __forceinline__ float unknown_one(const Arguments& args) {
+  return args.chunk > 0 ? 1.0f : 0.0f;
+}
+
+// Registers of each thread of a warpgroup from here on.
+template <int kRegisters>
+__device__ __forceinline__ void give_registers() {
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kRegisters));
+}
+
+template <int kRegisters>
+__device__ __forceinline__ void take_registers() {
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kRegisters));
+}
+
+// Operands in shared memory are core matrices: 8 rows of 8 elements, 128 bytes without a gap. Those
+// of 8 rows of a matrix with `columns` columns lie one after another, then those of the next 8 rows.
+template <int kColumns>
+__device__ __forceinline__ int core_place(int row, int column) {
+  return row / 8 * (8 * kColumns) + column / 8 * 64 + row % 8 * 8 + column % 8;
+}
+
+// Describes an operand whose rows are summed over: 16 rows by all columns.
+template <int kColumns>
+__device__ __forceinline__ uint64 summed_rows(const void* rows) {
+  return (uint64)((shared_address(rows) & 0x3ffff) >> 4) | (uint64)kColumns << 16 |
+         (uint64)8 << 32;
+}
+
+// Describes an operand whose columns are summed over: all rows by 16 columns.
+template <int kColumns>
+__device__ __forceinline__ uint64 summed_columns(const void* rows) {
+  return (uint64)((shared_address(rows) & 0x3ffff) >> 4) | (uint64)8 << 16 |
+         (uint64)kColumns << 32;
+}
+
+// Products of 64 rows by a warpgroup. Lane l of warp w holds rows 16 w + l / 4 and 8 further, and
+// of every 8 columns the two from 2 (l % 4) on: four of `sums`, in the order of mma_16's; and `a`
+// likewise. b lies in shared memory: see summed_rows and summed_columns.
+
+// sums [64 x 40] += a [64 x 16] b [16 x 40]
+template <bool kSummedRows>
+__device__ __forceinline__ void multiply_group(
+    float (&sums)[20], const uint32 (&a)[4], uint64 b) {
+  asm volatile(
+      "{\n.reg .pred add;\nsetp.ne.b32 add, 1, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n40k16.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, "
+      "%18, %19}, "
+      "{%20, %21, %22, %23}, %24, add, 1, 1, %25;\n}\n"
+      : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3]), "+f"(sums[4]),
+        "+f"(sums[5]), "+f"(sums[6]), "+f"(sums[7]), "+f"(sums[8]), "+f"(sums[9]),
+        "+f"(sums[10]), "+f"(sums[11]), "+f"(sums[12]), "+f"(sums[13]), "+f"(sums[14]),
+        "+f"(sums[15]), "+f"(sums[16]), "+f"(sums[17]), "+f"(sums[18]), "+f"(sums[19])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"((int)kSummedRows));
+}
+
+// sums [64 x 64] += a [64 x 16] b [16 x 64]
+template <bool kSummedRows>
+__device__ __forceinline__ void multiply_group(
+    float (&sums)[32], const uint32 (&a)[4], uint64 b) {
+  asm volatile(
+      "{\n.reg .pred add;\nsetp.ne.b32 add, 1, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, "
+      "%18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+      "{%32, %33, %34, %35}, %36, add, 1, 1, %37;\n}\n"
+      : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3]), "+f"(sums[4]),
+        "+f"(sums[5]), "+f"(sums[6]), "+f"(sums[7]), "+f"(sums[8]), "+f"(sums[9]),
+        "+f"(sums[10]), "+f"(sums[11]), "+f"(sums[12]), "+f"(sums[13]), "+f"(sums[14]),
+        "+f"(sums[15]), "+f"(sums[16]), "+f"(sums[17]), "+f"(sums[18]), "+f"(sums[19]),
+        "+f"(sums[20]), "+f"(sums[21]), "+f"(sums[22]), "+f"(sums[23]), "+f"(sums[24]),
+        "+f"(sums[25]), "+f"(sums[26]), "+f"(sums[27]), "+f"(sums[28]), "+f"(sums[29]),
+        "+f"(sums[30]), "+f"(sums[31])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"((int)kSummedRows));
+}
+
+// sums [64 x 64] = a [64 x 16] b [16 x 64]
+template <bool kSummedRows>
+__device__ __forceinline__ void begin_group(
+    float (&sums)[32], const uint32 (&a)[4], uint64 b) {
+  asm volatile(
+      "{\n.reg .pred add;\nsetp.ne.b32 add, 0, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, "
+      "%18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+      "{%32, %33, %34, %35}, %36, add, 1, 1, %37;\n}\n"
+      : "=f"(sums[0]), "=f"(sums[1]), "=f"(sums[2]), "=f"(sums[3]), "=f"(sums[4]),
+        "=f"(sums[5]), "=f"(sums[6]), "=f"(sums[7]), "=f"(sums[8]), "=f"(sums[9]),
+        "=f"(sums[10]), "=f"(sums[11]), "=f"(sums[12]), "=f"(sums[13]), "=f"(sums[14]),
+        "=f"(sums[15]), "=f"(sums[16]), "=f"(sums[17]), "=f"(sums[18]), "=f"(sums[19]),
+        "=f"(sums[20]), "=f"(sums[21]), "=f"(sums[22]), "=f"(sums[23]), "=f"(sums[24]),
+        "=f"(sums[25]), "=f"(sums[26]), "=f"(sums[27]), "=f"(sums[28]), "=f"(sums[29]),
+        "=f"(sums[30]), "=f"(sums[31])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"((int)kSummedRows));
+}
+
+// The state pass on Hopper's asynchronous products. Of a block's warpgroups, kStateGroups keep
+// features of the state in registers and multiply; the last one brings steps of kStateTokens tokens:
+// values as they are, and keys transposed, so that the multipliers build features from them.
+
+constexpr int kStateMultipliers = kStateGroups * kGroup;
+constexpr int kSlabBytes = 64 * kSumColumns * sizeof(element);  // of a snapshot: 64 features
+
+struct StateStep {
+  element values[kStateTokens * kSumColumns];  // core matrices; behind the values, a column of ones
+  element weighted_keys[kHeadDim][kKeyStride];  // in lane order, times the tokens' weights
+  element keys[kHeadDim][kKeyStride];  // in lane order
+};
+
 struct StateShared {
-  element k[kStateTokens][kRowStride];
-  element v[2][kStateTokens][kRowStride];
-  element k_transposed[kHeadDim][kKeyStride];
-  float weights[2][kStateTokens];  // exp(G_last - G_j)
+  StateStep steps[kStateStages];
+  float weights[2][kStateTokens];  // of the step being brought and of the next, in lane order
+  uint64 full[kStateStages];
+  uint64 empty[kStateStages];
 };
 static_assert(sizeof(StateShared) == kStateSharedBytes, "the launch must match");
 
-// v_j *= exp(G_last - G_j).
-__device__ __forceinline__ void weigh_values(StateShared& shared, int stage) {
-  for (int i = threadIdx.x; i < kStateTokens * (kHeadDim / 8); i += kStateThreads) {
-    const int row = i / (kHeadDim / 8);
-    const int column = i % (kHeadDim / 8) * 8;
-    const float weight = shared.weights[stage][lane_order(row)];
-    uint4* words = reinterpret_cast<uint4*>(&shared.v[stage][row][column]);
-    uint4 word = *words;
-    uint32* pairs = reinterpret_cast<uint32*>(&word);
-    for (int e = 0; e < 4; e++) {
-      pairs[e] = elements_of(float_of((element)(pairs[e] & 0xffff)) * weight,
-                             float_of((element)(pairs[e] >> 16)) * weight);
-    }
-    *words = word;
-  }
-}
-
-// The state of one key/value head, transposed, over the features of one warp: S^T = V^T phi(K).
-struct StateSlice {
-  float sums[kHeadDim / 16][kWarpBlocks][2][4];  // 16 value columns x (8 + 8) features
-  float key_sums[kWarpBlocks][2];  // this lane's tokens' share of z, features g and g + 8
-  FeatureBlock blocks[kWarpBlocks];
+// The state of one key/value head over the features of a warpgroup, kGroupTiles tiles of 64. A warp
+// has 16 features of each; a lane features g and g + 8 and of every 8 columns the two from 2t on: of
+// S, then z.
+struct StateTiles {
+  float sums[kGroupTiles][kSumColumns / 2];
+  FeatureBlock blocks[kGroupTiles];
   int first_block;
+
+  __device__ __forceinline__ StateTiles() : sums{} {
+    const int tile = (blockIdx.x * kStateGroups + threadIdx.x / kGroup) * kGroupTiles;
+    first_block = tile * 4 + threadIdx.x % kGroup / 32;
+#pragma unroll
+    for (int i = 0; i < kGroupTiles; i++) {
+      blocks[i] = FeatureBlock(min(first_block + i * 4, kFeatures / 16 - 1));
+    }
+  }
+
+  // Calls body(value, tile, feature, column) for every number that this lane holds; column kHeadDim
+  // is that of z.
+  template <typename Body>
+  __device__ __forceinline__ void for_each(Body body) {
+    const int g = threadIdx.x % 32 / 4;
+    const int t = threadIdx.x % 4;
+#pragma unroll
+    for (int i = 0; i < kGroupTiles; i++) {
+      if (first_block + i * 4 >= kFeatures / 16) continue;
+#pragma unroll
+      for (int n = 0; n < kSumColumns / 8; n++) {
+#pragma unroll
+        for (int c = 0; c < 4; c++) {
+          const int column = n * 8 + 2 * t + c % 2;
+          if (n * 8 + c % 2 > kHeadDim || column > kHeadDim) continue;
+          body(sums[i][n * 4 + c], i, (first_block + i * 4) * 16 + g + c / 2 * 8, column);
+        }
+      }
+    }
+  }
 };
 
-__device__ __forceinline__ bool in_range(const StateSlice& slice, int block) {
-  return slice.first_block + block < kFeatures / 16;
+// Takes over a state of the caller's.
+__device__ __forceinline__ void read_state(
+    StateTiles& tiles, const float* sums, const float* key_sums) {
+  tiles.for_each([&](float& value, int, int feature, int column) {
+    value = column < kHeadDim ? sums[(int64)feature * kHeadDim + column] : key_sums[feature];
+  });
 }
 
-// Calls body(value, feature, column) for every number of S that this lane holds.
-template <typename Body>
-__device__ __forceinline__ void for_each_sum(StateSlice& slice, Body body) {
+__device__ __forceinline__ void write_state(StateTiles& tiles, float* sums, float* key_sums) {
+  tiles.for_each([&](float& value, int, int feature, int column) {
+    if (column < kHeadDim) {
+      sums[(int64)feature * kHeadDim + column] = value;
+    } else {
+      key_sums[feature] = value;
+    }
+  });
+}
+
+// Writes this block's part of a chunk's snapshot: slabs of core matrices, with the multiplicities
+// that the tiled symmetric power leaves out folded in.
+__device__ __forceinline__ void write_snapshot(const StateTiles& tiles, unsigned char* snapshot) {
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
 #pragma unroll
-  for (int block = 0; block < kWarpBlocks; block++) {
-    if (!in_range(slice, block)) continue;
+  for (int i = 0; i < kGroupTiles; i++) {
+    const int block = tiles.first_block + i * 4;
+    if (block >= kFeatures / 16) continue;
+    const float weight = tiles.blocks[i].multiplicity();
+    element* slab = reinterpret_cast<element*>(snapshot + (int64)(block / 4) * kSlabBytes);
 #pragma unroll
-    for (int m = 0; m < kHeadDim / 16; m++) {
+    for (int n = 0; n < kSumColumns / 8; n++) {
 #pragma unroll
       for (int half = 0; half < 2; half++) {
-#pragma unroll
-        for (int c = 0; c < 4; c++) {
-          const int feature = (slice.first_block + block) * 16 + half * 8 + 2 * t + c % 2;
-          body(slice.sums[m][block][half][c], feature, m * 16 + g + c / 2 * 8);
-        }
+        const float* two = &tiles.sums[i][n * 4 + half * 2];
+        const int place = core_place<kSumColumns>(block % 4 * 16 + half * 8 + g, n * 8 + 2 * t);
+        *reinterpret_cast<uint32*>(slab + place) = elements_of(two[0] * weight, two[1] * weight);
       }
     }
   }
 }
 
-__device__ __forceinline__ void read_state(
-    StateSlice& slice, const float* sums, const float* key_sums) {
-  for_each_sum(slice, [&](float& value, int feature, int column) {
-    value = sums != nullptr ? sums[(int64)feature * kHeadDim + column] : 0.0f;
-  });
-  for (int block = 0; block < kWarpBlocks; block++) {
-    for (int half = 0; half < 2; half++) {
-      const int feature = (slice.first_block + block) * 16 + half * 8 + threadIdx.x % 32 / 4;
-      const bool mine = threadIdx.x % 4 == 0 && in_range(slice, block) && key_sums != nullptr;
-      slice.key_sums[block][half] = mine ? key_sums[feature] : 0.0f;
-    }
-  }
-}
-
-// z of feature g (+ 8 half): the sum over the lanes that hold different tokens.
-__device__ __forceinline__ float key_sum(const StateSlice& slice, int block, int half) {
-  float sum = slice.key_sums[block][half];
-  sum += __shfl_xor_sync(0xffffffff, sum, 1);
-  return sum + __shfl_xor_sync(0xffffffff, sum, 2);
-}
-
-__device__ __forceinline__ void write_state(StateSlice& slice, float* sums, float* key_sums) {
-  for_each_sum(slice, [&](float& value, int feature, int column) {
-    sums[(int64)feature * kHeadDim + column] = value;
-  });
-  for (int block = 0; block < kWarpBlocks; block++) {
-    for (int half = 0; half < 2; half++) {
-      const int feature = (slice.first_block + block) * 16 + half * 8 + threadIdx.x % 32 / 4;
-      const float sum = key_sum(slice, block, half);
-      if (threadIdx.x % 4 == 0 && in_range(slice, block)) key_sums[feature] = sum;
-    }
-  }
-}
-
-// Writes this warp's part of a chunk's snapshot, with the multiplicities that the tiled symmetric
-// power leaves out folded in.
-__device__ __forceinline__ void write_snapshot(const StateSlice& slice, unsigned char* snapshot) {
-  const int lane = threadIdx.x % 32;
-#pragma unroll
-  for (int block = 0; block < kWarpBlocks; block++) {
-    const float weight = slice.blocks[block].multiplicity();
-    unsigned char* target = snapshot + (int64)(slice.first_block + block) * kBlockBytes;
-    if (in_range(slice, block)) {
-#pragma unroll
-      for (int m = 0; m < kHeadDim / 16; m++) {
-        store_state(target, m, lane, slice.sums[m][block][0], slice.sums[m][block][1], weight);
-      }
-    }
-    for (int half = 0; half < 2; half++) {
-      const float sum = key_sum(slice, block, half) * weight;
-      if (lane % 4 == 0 && in_range(slice, block)) store_key_sum(target, lane / 4, half, sum);
-    }
-  }
-}
-
-// S^T += V^T phi(K) over one step's tokens. V is weighted already; z is weighted here.
+// S += sum over a step's tokens of weight_j phi(k_j) (v_j, 1)^T. Before the first products are awaited,
+// those of the step before may be under way: `release` is called when they are done.
+template <typename Release>
 __device__ __forceinline__ void add_tokens(
-    StateSlice& slice, const StateShared& shared, int stage) {
-  const int lane = threadIdx.x % 32;
-  const int g = lane / 4;
-  const int t = lane % 4;
-#pragma unroll 1
-  for (int token = 0; token < kStateTokens; token += 16) {
-    Pair values[kHeadDim / 16][4];
+    StateTiles& tiles, const StateStep& step, Release release) {
+  const int g = threadIdx.x % 32 / 4;
+  const int t = threadIdx.x % 4;
+  constexpr int products = kStateTokens / 16 * kGroupTiles;
+  const element(*keys)[kKeyStride] = step.keys;
+  // Operands are built while the product before them is under way: the one before that has to be
+  // done with theirs.
+  Pair a[3][4];
+  const auto build = [&](int i) {
+    Pair features[2][2];
+    key_features(features, step.weighted_keys, keys, tiles.blocks[i % kGroupTiles],
+                 i / kGroupTiles * 16, g, t);
+    a[i % 3][0] = features[0][0];
+    a[i % 3][1] = features[1][0];
+    a[i % 3][2] = features[0][1];
+    a[i % 3][3] = features[1][1];
+  };
+  build(0);
 #pragma unroll
-    for (int m = 0; m < kHeadDim / 16; m++) {
-      uint32 r[4];
-      load_matrices_transposed(
-          r, &shared.v[stage][token + lane / 16 * 8 + lane % 8][m * 16 + lane / 8 % 2 * 8]);
-      for (int i = 0; i < 4; i++) values[m][i] = pair_of(r[i]);
-    }
-    const float4 weights =
-        *reinterpret_cast<const float4*>(&shared.weights[stage][token + 4 * t]);
-#pragma unroll
-    for (int block = 0; block < kWarpBlocks; block++) {
-      Pair features[2][2];
-      key_features(features, shared.k_transposed, slice.blocks[block], token, g, t);
-#pragma unroll
-      for (int half = 0; half < 2; half++) {
-        slice.key_sums[block][half] +=
-            low_of(features[half][0]) * weights.x + high_of(features[half][0]) * weights.y +
-            low_of(features[half][1]) * weights.z + high_of(features[half][1]) * weights.w;
-#pragma unroll
-        for (int m = 0; m < kHeadDim / 16; m++) {
-          multiply_add(slice.sums[m][block][half], values[m], features[half][0], features[half][1]);
-        }
-      }
-    }
-  }
-}
-
-__device__ __forceinline__ void decay_state(StateSlice& slice, float decay) {
-  for (int block = 0; block < kWarpBlocks; block++) {
-    for (int half = 0; half < 2; half++) {
-      slice.key_sums[block][half] *= decay;
-      for (int m = 0; m < kHeadDim / 16; m++) {
-        for (int c = 0; c < 4; c++) slice.sums[m][block][half][c] *= decay;
-      }
-    }
+  for (int i = 0; i < products; i++) {
+    products_begin();
+    multiply_group<true>(
+        tiles.sums[i % kGroupTiles], a[i % 3],
+        summed_rows<kSumColumns>(step.values + i / kGroupTiles * 16 * kSumColumns));
+    products_commit();
+    if (i + 1 < products) build(i + 1);
+    products_wait<1>();
+    if (i == 1 || products == 1) release();
   }
 }
 
@@ -732,58 +873,191 @@ struct TokenRange {
   const double* gate_sum;
 };
 
-// Starts loading the keys and values of a step, and their weights exp(G_last - G_j) in lane order.
-__device__ __forceinline__ void load_tokens(
-    const Arguments& args, StateShared& shared, const TokenRange& range, int64 chunk,
-    int64 first, double last, int stage) {
-  load_rows(shared.k, range.k, range.k_stride, first, range.end, kStateTokens, kStateThreads,
-            range.k_aligned);
-  load_rows(shared.v[stage], range.v, range.v_stride, first, range.end, kStateTokens, kStateThreads,
-            range.v_aligned);
-  for (int i = threadIdx.x; i < kStateTokens; i += kStateThreads) {
-    const int64 token = first + i;
-    shared.weights[stage][lane_order(i)] =
-        token < range.end ? expf((float)(last - gate_at(args, range.gate_sum, chunk, token))) : 0.0f;
+// Weight of a token in the sum over its chunk, exp(G_last - G_j), or 0 behind the last token.
+struct TokenWeights {
+  int64 chunk_first;  // the chunk's first token
+  int64 end;
+  const double* gate_sum;
+  double before;  // G of the chunk's tokens does not have this; that of the tokens before it does
+  double last;
+
+  __device__ __forceinline__ TokenWeights(
+      const Arguments& args, const TokenRange& range, int64 chunk, int64 chunk_end)
+      : chunk_first(chunk * args.chunk), end(range.end) {
+    gate_sum = range.gate_sum;
+    before = chunk > 0 ? gate_sum[chunk_first - 1] : 0.0;
+    last = gate_at(args, gate_sum, chunk, chunk_end - 1);
+  }
+
+  __device__ __forceinline__ float of(int64 token) const {
+    if (token >= end) return 0;
+    const double gate = gate_sum[token];
+    return expf((float)(last - (token < chunk_first ? gate - before : gate)));
+  }
+};
+
+// What a thread of the bringing warpgroup has of a step's keys, on their way: the four tokens that are
+// neighbours in lane order, of 8 dimensions.
+struct KeyPieces {
+  static constexpr int kPieces = (kStateTokens / 4 * (kHeadDim / 8) + kGroup - 1) / kGroup;
+  uint4 rows[kPieces][4];
+
+  // Of tokens behind the last, the last one's are taken: their weight is zero.
+  __device__ __forceinline__ void load(const TokenRange& range, int64 first) {
+    if (!range.k_aligned || first >= range.end) return;
+    const int last = (int)min(range.end - first, (int64)kStateTokens) - 1;
+    const element* k = range.k + first * range.k_stride;
+#pragma unroll
+    for (int i = 0; i < kPieces; i++) {
+      const int piece = i * kGroup + threadIdx.x % kGroup;
+      const int token = piece % 16 / 4 * 16 + piece % 4 * 2;
+      const int dimension = piece / 16 * 8 % kHeadDim;
+#pragma unroll
+      for (int e = 0; e < 4; e++) {
+        const int row = min(token + e % 2 + e / 2 * 8, last);
+        rows[i][e] = *reinterpret_cast<const uint4*>(k + row * range.k_stride + dimension);
+      }
+    }
+  }
+
+  __device__ __forceinline__ void store(StateStep& step, const float* weights) const {
+#pragma unroll
+    for (int i = 0; i < kPieces; i++) {
+      const int piece = i * kGroup + threadIdx.x % kGroup;
+      const int dimension = piece / 16 * 8;
+      const int place = piece % 16 * 4;
+      if (dimension >= kHeadDim) break;
+      const float4 weight = *reinterpret_cast<const float4*>(&weights[place]);
+#pragma unroll
+      for (int e = 0; e < 8; e++) {
+        const int take = e % 2 == 0 ? 0x5410 : 0x7632;
+        uint2 four;
+        four.x = __byte_perm(word(rows[i][0], e / 2), word(rows[i][1], e / 2), take);
+        four.y = __byte_perm(word(rows[i][2], e / 2), word(rows[i][3], e / 2), take);
+        *reinterpret_cast<uint2*>(&step.keys[dimension + e][place]) = four;
+        four.x = elements_of(low_of(four.x) * weight.x, high_of(four.x) * weight.y);
+        four.y = elements_of(low_of(four.y) * weight.z, high_of(four.y) * weight.w);
+        *reinterpret_cast<uint2*>(&step.weighted_keys[dimension + e][place]) = four;
+      }
+    }
+  }
+
+ private:
+  static __device__ __forceinline__ uint32 word(const uint4& row, int index) {
+    return index == 0 ? row.x : index == 1 ? row.y : index == 2 ? row.z : row.w;
+  }
+};
+
+// The same for rows that cannot be read 16 bytes at a time.
+__device__ __forceinline__ void store_unaligned_keys(
+    StateStep& step, const TokenRange& range, int64 first, const float* weights) {
+#pragma unroll 1
+  for (int i = threadIdx.x % kGroup; i < kStateTokens * kHeadDim; i += kGroup) {
+    const int place = lane_order(i / kHeadDim);
+    const int dimension = i % kHeadDim;
+    const int64 token = min(first + i / kHeadDim, range.end - 1);
+    const element key = range.k[token * range.k_stride + dimension];
+    step.keys[dimension][place] = key;
+    step.weighted_keys[dimension][place] = element_of(float_of(key) * weights[place]);
+  }
+}
+
+// Starts copying a step's values, and writes their column of ones; of tokens behind the last there
+// are zeros.
+__device__ __forceinline__ void bring_values(
+    StateStep& step, const TokenRange& range, int64 first) {
+  const int thread = threadIdx.x % kGroup;
+  const int tokens = (int)min(range.end - first, (int64)kStateTokens);
+  const element* v = range.v + first * range.v_stride;
+#pragma unroll
+  for (int i = 0; i < (kStateTokens * (kHeadDim / 8) + kGroup - 1) / kGroup; i++) {
+    const int piece = i * kGroup + thread;
+    const int row = piece / kHeadDim * 8 + piece % 8;
+    const int column = piece / 8 % (kHeadDim / 8) * 8;
+    if (row >= kStateTokens) break;
+    const element* source = v + (row < tokens ? row * range.v_stride : 0) + column;
+    element* target = step.values + core_place<kSumColumns>(row, column);
+    if (range.v_aligned) {
+      copy_async_16(target, source, row < tokens);
+    } else {
+      for (int e = 0; e < 8; e++) target[e] = row < tokens ? source[e] : (element)0;
+    }
+  }
+  if (thread < kStateTokens) {
+    *reinterpret_cast<uint4*>(step.values + core_place<kSumColumns>(thread, kHeadDim)) =
+        make_uint4(elements_of(thread < tokens ? 1.0f : 0.0f, 0.0f), 0, 0, 0);
+  }
+}
+
+// Brings a chunk's tokens [first, end); `step` counts the steps of all chunks.
+__device__ __forceinline__ void bring_chunk(
+    const Arguments& args, StateShared& shared, const TokenRange& range, int64 chunk, int64 first,
+    int64 end, int& step) {
+  const int thread = threadIdx.x % kGroup;
+  const TokenWeights weights(args, range, chunk, end);
+  // Weights and keys are under way while the step before is stored.
+  KeyPieces keys[2];
+  keys[0].load(range, first);
+  float next = thread < kStateTokens ? weights.of(first + thread) : 0.0f;
+#pragma unroll 1
+  for (int64 two = first; two < end; two += 2 * kStateTokens) {
+#pragma unroll
+    for (int i = 0; i < 2; i++, step++) {
+      const int64 from = two + i * kStateTokens;
+      if (from >= end) break;
+      StateStep& target = shared.steps[step % kStateStages];
+      uint64* full = &shared.full[step % kStateStages];
+      keys[i ^ 1].load(range, from + kStateTokens);
+      float* step_weights = shared.weights[step % 2];
+      if (thread < kStateTokens) {
+        step_weights[lane_order(thread)] = next;
+        next = weights.of(from + kStateTokens + thread);
+      }
+      group_sync(1, kGroup);  // the weights are there
+      barrier_wait(&shared.empty[step % kStateStages], step / kStateStages % 2 ^ 1);
+      bring_values(target, range, from);
+      barrier_arrive_when_copied(full);
+      if (range.k_aligned) {
+        keys[i].store(target, step_weights);
+      } else {
+        store_unaligned_keys(target, range, from, step_weights);
+      }
+      barrier_arrive(full);
+    }
+  }
+}
+
+// Calls body(chunk, first, end) for the chunks of a segment, with the tokens that lie between the
+// chunk's state_start and the next one's.
+template <typename Body>
+__device__ __forceinline__ void for_each_chunk(
+    const Arguments& args, const Sequence& sequence, int64 first_chunk, int64 end_chunk, int64 end,
+    Body body) {
+#pragma unroll 1
+  for (int64 chunk = first_chunk; chunk < end_chunk; chunk++) {
+    body(chunk, state_start(args, sequence, chunk), min(state_start(args, sequence, chunk + 1), end));
   }
 }
 
 // The state at each chunk's state_start, and the final one. For each chunk:
 //   snapshot = multiplicity * S;   S <- exp(G_last) S + sum_j exp(G_last - G_j) phi(k_j) v_j^T
-// with j from the chunk's state_start to the next one's and G from there on.
-// Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads): a block keeps its
-// features of S in registers and walks its segment of the sequence, 64 tokens at a step; each warp
-// has kWarpBlocks blocks of 16 features and all value columns.
-extern "C" __global__ __launch_bounds__(kStateThreads, 2)
+// with j from the chunk's state_start to the next one's and G from there on. Where a sequence has
+// several segments they are walked at the same time, each from zero, and their states left in
+// segment_states: join_segments adds what precedes them.
+// Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads).
+extern "C" __global__ __launch_bounds__(kStateThreads, 1)
 void state_pass(const __grid_constant__ Arguments args) {
   StateShared& shared = *reinterpret_cast<StateShared*>(shared_memory);
   const int64 batch = blockIdx.z / args.key_heads;
   const int64 head = blockIdx.z % args.key_heads;
   const Sequence sequence = sequence_of(args, batch);
-  const bool totals = args.segment_totals != 0;
   const int64 last_segment = segment_count(args, sequence) - 1;
-  if (blockIdx.y > last_segment || (totals && blockIdx.y == last_segment)) return;
+  if (blockIdx.y > last_segment) return;
   const int64 first_chunk = blockIdx.y * args.chunks_per_segment;
   const int64 end_chunk = min(first_chunk + args.chunks_per_segment, sequence.chunks);
-  const int64 sums_size = (int64)kFeatures * kHeadDim;
-  float* segment_state =
-      args.segment_states + (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers;
-
-  StateSlice slice{};
-  slice.first_block = blockIdx.x * (kStateFeatures / 16) + threadIdx.x / 32 * kWarpBlocks;
-  slice.blocks[0] = FeatureBlock(min(slice.first_block, kFeatures / 16 - 1));
-  for (int block = 1; block < kWarpBlocks; block++) {
-    slice.blocks[block] = slice.blocks[block - 1];
-    if (in_range(slice, block)) slice.blocks[block].advance();
-  }
-  if (!totals && args.segments > 1) {
-    read_state(slice, segment_state, segment_state + sums_size);
-  } else if (!totals && args.initial_sums != nullptr) {
-    read_state(slice, args.initial_sums + blockIdx.z * sums_size,
-               args.initial_key_sums + blockIdx.z * (int64)kFeatures);
-  }
 
   // The tokens of the last chunk matter only to the state after it.
-  const bool whole = totals || args.final_sums != nullptr || end_chunk < sequence.chunks;
+  const bool whole = args.final_sums != nullptr || end_chunk < sequence.chunks;
   TokenRange range;
   range.k = head_rows(args.k, args.k_strides, sequence, batch, head);
   range.v = head_rows(args.v, args.v_strides, sequence, batch, head);
@@ -793,58 +1067,193 @@ void state_pass(const __grid_constant__ Arguments args) {
   range.v_aligned = is_aligned(args.v, args.v_strides);
   range.end = state_start(args, sequence, whole ? end_chunk : end_chunk - 1);
   range.gate_sum = args.gate_sum + token_place(args, sequence, head);
-  int stage = 0;
-  for (int64 chunk = first_chunk; chunk < end_chunk; chunk++) {
-    const int64 chunk_first = state_start(args, sequence, chunk);
-    const int64 chunk_end = min(state_start(args, sequence, chunk + 1), range.end);
-    if (!totals && args.snapshots != nullptr) {
-      write_snapshot(
-          slice, args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
+  if (threadIdx.x == 0) {
+    for (int stage = 0; stage < kStateStages; stage++) {
+      barrier_init(&shared.full[stage], 2 * kGroup);
+      barrier_init(&shared.empty[stage], kStateMultipliers / 32);
     }
-    if (chunk_first >= chunk_end) continue;
-    double last = 0;  // G of the chunk's last token
-    last = gate_at(args, range.gate_sum, chunk, chunk_end - 1);
-    decay_state(slice, expf((float)(last - gate_before(args, range.gate_sum, chunk))));
-    __syncthreads();  // the last chunk's products are done
-    load_tokens(args, shared, range, chunk, chunk_first, last, stage);
-    for (int64 first = chunk_first; first < chunk_end; first += kStateTokens) {
-      copy_wait();
-      __syncthreads();  // this step's k and v have arrived; the last step's products are done
-      transpose_rows(shared.k_transposed, shared.k, kStateThreads);
-      weigh_values(shared, stage);
-      __syncthreads();  // k_transposed and the weighted v are complete; k is free
-      if (first + kStateTokens < chunk_end) {
-        load_tokens(args, shared, range, chunk, first + kStateTokens, last, stage ^ 1);
+    barrier_init_done();
+  }
+  __syncthreads();
+
+  int step = 0;
+  if (threadIdx.x >= kStateMultipliers) {
+    give_registers<kStateBringerRegisters>();
+    for_each_chunk(args, sequence, first_chunk, end_chunk, range.end,
+                   [&](int64 chunk, int64 chunk_first, int64 chunk_end) {
+      if (chunk_first < chunk_end) {
+        bring_chunk(args, shared, range, chunk, chunk_first, chunk_end, step);
       }
-      add_tokens(slice, shared, stage);
-      stage ^= 1;
-    }
+    });
+    return;
   }
 
-  if (totals) {
-    write_state(slice, segment_state, segment_state + sums_size);
-  } else if (args.final_sums != nullptr && blockIdx.y == last_segment) {
-    write_state(slice, args.final_sums + blockIdx.z * sums_size,
+  take_registers<kStateMultiplierRegisters>();
+  const int64 sums_size = (int64)kFeatures * kHeadDim;
+  StateTiles tiles;
+  if (args.segments == 1 && args.initial_sums != nullptr) {
+    read_state(tiles, args.initial_sums + blockIdx.z * sums_size,
+               args.initial_key_sums + blockIdx.z * (int64)kFeatures);
+  }
+  for_each_chunk(args, sequence, first_chunk, end_chunk, range.end,
+                 [&](int64 chunk, int64 chunk_first, int64 chunk_end) {
+    if (args.snapshots != nullptr) {
+      write_snapshot(
+          tiles, args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
+    }
+    if (chunk_first >= chunk_end) return;
+    const float decay = expf((float)(gate_at(args, range.gate_sum, chunk, chunk_end - 1) -
+                                     gate_before(args, range.gate_sum, chunk)));
+#pragma unroll
+    for (int i = 0; i < kGroupTiles; i++) {
+#pragma unroll
+      for (int n = 0; n < kSumColumns / 2; n++) tiles.sums[i][n] *= decay;
+    }
+    const int first_step = step;
+#pragma unroll 1
+    for (int64 first = chunk_first; first < chunk_end; first += kStateTokens, step++) {
+      const int stage = step % kStateStages;
+      barrier_wait(&shared.full[stage], step / kStateStages % 2);
+      fence_shared();
+      add_tokens(tiles, shared.steps[stage], [&] {
+        if (step > first_step && threadIdx.x % 32 == 0) {
+          barrier_arrive(&shared.empty[(step - 1) % kStateStages]);
+        }
+      });
+    }
+    products_wait<0>();
+#pragma unroll
+    for (int i = 0; i < kGroupTiles; i++) products_done(tiles.sums[i]);
+    if (threadIdx.x % 32 == 0) barrier_arrive(&shared.empty[(step - 1) % kStateStages]);
+  });
+
+  if (args.segments > 1) {
+    float* segment_state =
+        args.segment_states + (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers;
+    write_state(tiles, segment_state, segment_state + sums_size);
+  } else if (args.final_sums != nullptr) {
+    write_state(tiles, args.final_sums + blockIdx.z * sums_size,
                 args.final_key_sums + blockIdx.z * (int64)kFeatures);
   }
 }
 
-constexpr int kKeyStep = 32;  // keys whose scores a warp holds at a time
+constexpr int kJoinThreads = 256;
 
-struct KeyTile {
-  element k[kKeyTile][kRowStride];
-  element v[kKeyTile][kRowStride];
-};
+// Joins the segments of a sequence. Each one's snapshots are of the segment alone; the state at its
+// start is added here, decayed to each chunk's:
+//   start_0 = initial,  start_{s+1} = decay_s start_s + alone_s.
+// The one behind the last segment is the final state.
+// Grid (words of a snapshot / 256 rounded up, segments, batch * key_heads): a thread has a word of 8
+// columns of one feature, in all snapshots of a segment. There are at most 256 segments.
+extern "C" __global__ __launch_bounds__(kJoinThreads)
+void join_segments(const __grid_constant__ Arguments args) {
+  const int64 batch = blockIdx.z / args.key_heads;
+  const int64 head = blockIdx.z % args.key_heads;
+  const Sequence sequence = sequence_of(args, batch);
+  const int64 segment = blockIdx.y;
+  const int64 last_segment = segment_count(args, sequence) - 1;
+  const bool adds = args.snapshots != nullptr && (segment > 0 || args.initial_sums != nullptr);
+  const bool whole = segment == last_segment && args.final_sums != nullptr;
+  if (segment > last_segment || !adds && !whole) return;
+  const int64 first_chunk = segment * args.chunks_per_segment;
+  const int64 end_chunk = min(first_chunk + args.chunks_per_segment, sequence.chunks);
 
-struct OutputShared {
-  element q[kOutputRows][kRowStride];
-  union {
-    unsigned char state[2][kSlabBlocks * kBlockBytes];
-    KeyTile keys[2];
+  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
+  __shared__ double logs[kJoinThreads];   // of the decays of a run of chunks
+  __shared__ float decays[kJoinThreads];  // of the segments before this one
+  const auto run_from = [&](int64 first, int64 end) {
+    __syncthreads();  // the last run is read
+    if (first + threadIdx.x < end) {
+      logs[threadIdx.x] = chunk_log_decay(args, sequence, gate_sum, first + threadIdx.x);
+    }
+    __syncthreads();  // this one is there
   };
-  float gates[2][kKeyTile];
-};
-static_assert(sizeof(OutputShared) == kOutputSharedBytes, "the launch must match");
+  double log_decay = 0;  // of segment threadIdx.x
+  for (int64 first = 0; first < first_chunk; first += kJoinThreads) {
+    run_from(first, first_chunk);
+    if (threadIdx.x >= segment) continue;
+    const int64 own = threadIdx.x * args.chunks_per_segment;
+    const int64 end = min(min(own + args.chunks_per_segment, first_chunk), first + kJoinThreads);
+    for (int64 chunk = max(own, first); chunk < end; chunk++) log_decay += logs[chunk - first];
+  }
+  decays[threadIdx.x] = expf((float)log_decay);
+  __syncthreads();
+
+  const int word = blockIdx.x * kJoinThreads + threadIdx.x;
+  const int feature = word / (8 * (kSumColumns / 8)) * 8 + word % 8;
+  const int column = word / 8 % (kSumColumns / 8) * 8;
+  const bool valid = feature < kFeatures;
+  const bool of_sums = column < kHeadDim;  // a word of S, else of z
+  const int64 sums_size = (int64)kFeatures * kHeadDim;
+  const int64 number = of_sums ? (int64)feature * kHeadDim + column : feature;
+  float carry[8] = {};
+  // carry = decay * carry + the same numbers of a state
+  const auto add = [&](const float* sums, const float* key_sums, float decay) {
+    if (!valid) return;
+    if (of_sums) {
+      const float4* four = reinterpret_cast<const float4*>(sums + number);
+      const float4 low = four[0];
+      const float4 high = four[1];
+      const float numbers[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+#pragma unroll
+      for (int i = 0; i < 8; i++) carry[i] = fmaf(carry[i], decay, numbers[i]);
+    } else {
+      carry[0] = fmaf(carry[0], decay, key_sums[number]);
+    }
+  };
+  const auto add_segment = [&](int64 index, float decay) {
+    const float* alone =
+        args.segment_states + (blockIdx.z * args.segments + index) * kStateNumbers;
+    add(alone, alone + sums_size, decay);
+  };
+  if (args.initial_sums != nullptr) {
+    add(args.initial_sums + blockIdx.z * sums_size,
+        args.initial_key_sums + blockIdx.z * (int64)kFeatures, 0);
+  }
+#pragma unroll 4
+  for (int64 before = 0; before < segment; before++) {
+    add_segment(before, decays[before]);
+  }
+
+  const float multiplicity = FeatureBlock(min(feature, kFeatures - 1) / 16).multiplicity();
+  float remains = 1;  // of the state at the segment's start
+#pragma unroll 1
+  for (int64 first = first_chunk; first < end_chunk; first += kJoinThreads) {
+    run_from(first, end_chunk);
+    const int chunks = (int)min(end_chunk - first, (int64)kJoinThreads);
+    uint4* target = reinterpret_cast<uint4*>(
+        args.snapshots + chunk_place(args, sequence, head, first) * kSnapshotBytes) + word;
+#pragma unroll 4
+    for (int chunk = 0; chunk < chunks; chunk++, target += kSnapshotBytes / 16) {
+      if (adds && valid) {
+        const float factor = remains * multiplicity;
+        uint4 values = *target;
+        uint32* pairs = reinterpret_cast<uint32*>(&values);
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+          pairs[i] = elements_of(fmaf(carry[2 * i], factor, low_of(pairs[i])),
+                                 fmaf(carry[2 * i + 1], factor, high_of(pairs[i])));
+        }
+        *target = values;
+      }
+      remains *= expf((float)logs[chunk]);
+    }
+  }
+  if (!whole || !valid) return;
+  add_segment(segment, remains);
+  if (of_sums) {
+#pragma unroll
+    for (int i = 0; i < 8; i++) args.final_sums[blockIdx.z * sums_size + number + i] = carry[i];
+  } else {
+    args.final_key_sums[blockIdx.z * (int64)kFeatures + number] = carry[0];
+  }
+}
+
+// The output pass on Hopper's asynchronous products. Of a block's warpgroups, kOutputGroups have 64
+// query rows each and multiply; the last one brings what they read: a warp the state, slab after
+// slab, the others tiles of keys and values.
+
+// What output_pass and attention hold of their rows, and how they write them.
 
 // The output rows of one warp: kRowBlocks blocks of 16. A lane holds rows g and g + 8 of each, and
 // of every 8 value columns the two from 2t on.
@@ -857,86 +1266,6 @@ struct OutputRows {
 __device__ __forceinline__ float power(float score) {
   const float square = score * score;
   return square * square;
-}
-
-__device__ __forceinline__ float sum_of(Pair pair) { return low_of(pair) + high_of(pair); }
-
-// Multiplies the rows of a lane.
-__device__ __forceinline__ void scale_rows(OutputRows& rows, const float (&factors)[kRowBlocks][2]) {
-#pragma unroll
-  for (int r = 0; r < kRowBlocks; r++) {
-#pragma unroll
-    for (int n = 0; n < kHeadDim / 8; n++) {
-#pragma unroll
-      for (int c = 0; c < 4; c++) rows.sums[r][n][c] *= factors[r][c / 2];
-    }
-    for (int c = 0; c < 2; c++) rows.weights[r][c] *= factors[r][c];
-  }
-}
-
-__device__ __forceinline__ void load_slab(
-    OutputShared& shared, const unsigned char* snapshot, int slab) {
-  const int first = slab * kSlabBlocks;
-  const int blocks = min(kSlabBlocks, kFeatures / 16 - first);
-  unsigned char* target = shared.state[slab % 2];
-  const unsigned char* source = snapshot + (int64)first * kBlockBytes;
-  for (int i = threadIdx.x; i < blocks * (kBlockBytes / 16); i += kOutputThreads) {
-    copy_async_16(target + i * 16, source + i * 16, true);
-  }
-  copy_commit();
-}
-
-// rows += phi(Q) S, and its sum of weights phi(Q) z.
-__device__ __forceinline__ void read_from_state(
-    OutputRows& rows, OutputShared& shared, const unsigned char* snapshot) {
-  constexpr int slabs = (kFeatures / 16 + kSlabBlocks - 1) / kSlabBlocks;
-  const int lane = threadIdx.x % 32;
-  const int g = lane / 4;
-  const int t = lane % 4;
-  const int warp_row = threadIdx.x / 32 * (kRowBlocks * 16);
-  float key_sums[kRowBlocks][4] = {};
-  FeatureBlock block;
-  load_slab(shared, snapshot, 0);
-#pragma unroll 1
-  for (int slab = 0; slab < slabs; slab++) {
-    copy_wait();
-    __syncthreads();  // this slab (and q, before the first) has arrived; the last one is read
-    if (slab + 1 < slabs) load_slab(shared, snapshot, slab + 1);
-#pragma unroll
-    for (int b = 0; b < kSlabBlocks; b++) {
-      if (kFeatures / 16 % kSlabBlocks != 0 && slab * kSlabBlocks + b >= kFeatures / 16) break;
-      const unsigned char* state = shared.state[slab % 2] + b * kBlockBytes;
-      Pair features[kRowBlocks][4];
-#pragma unroll
-      for (int r = 0; r < kRowBlocks; r++) {
-        const int row = warp_row + r * 16 + g;
-        query_features(features[r], shared.q[row], shared.q[row + 8], block, t);
-      }
-      block.advance();
-#pragma unroll
-      for (int n = 0; n < kHeadDim / 16; n++) {
-        Pair columns[2][2];
-        load_state(columns, state, n, lane);
-#pragma unroll
-        for (int r = 0; r < kRowBlocks; r++) {
-          multiply_add(rows.sums[r][2 * n], features[r], columns[0][0], columns[0][1]);
-          multiply_add(rows.sums[r][2 * n + 1], features[r], columns[1][0], columns[1][1]);
-        }
-      }
-      Pair column[2];
-      load_key_sum(column, state, g, t);
-#pragma unroll
-      for (int r = 0; r < kRowBlocks; r++) {
-        multiply_add(key_sums[r], features[r], column[0], column[1]);
-      }
-    }
-  }
-  __syncthreads();  // the last slab is read
-  // Weights of an even degree are not negative: what is, is rounding.
-  for (int r = 0; r < kRowBlocks; r++) {
-    rows.weights[r][0] = t == 0 ? fmaxf(key_sums[r][0], 0.0f) : 0.0f;
-    rows.weights[r][1] = t == 0 ? fmaxf(key_sums[r][2], 0.0f) : 0.0f;
-  }
 }
 
 // What a block needs to know of its keys.
@@ -955,145 +1284,42 @@ struct KeyRange {
   double gate_row;  // G of the first query row, from the chunk's first token on
 };
 
-// Starts loading a tile of keys and values. Gates relative to the first query row: factors
-// exp(G_row - G_j) of keys before it, G_j - G_row from it on.
-__device__ __forceinline__ void load_keys(
-    const Arguments& args, OutputShared& shared, const KeyRange& range, int64 first,
-    int stage) {
-  KeyTile& tile = shared.keys[stage];
-  load_rows(tile.k, range.k, range.k_stride, first, range.end, kKeyTile, kOutputThreads,
-            range.k_aligned);
-  load_rows(tile.v, range.v, range.v_stride, first, range.end, kKeyTile, kOutputThreads,
-            range.v_aligned);
-  copy_commit();
-  if (threadIdx.x < kKeyTile) {
-    const int64 token = min(first + (int64)threadIdx.x, range.end - 1);
-    const float gate =
-        (float)(gate_at(args, range.gate_sum, range.chunk, token) - range.gate_row);
-    shared.gates[stage][threadIdx.x] = first < range.row ? expf(-gate) : gate;
-  }
-}
+// Of which rows a block is: block x is a tile of rows within a chunk, block y a batch entry and query
+// head.
+struct OutputBlock {
+  Sequence sequence;
+  int64 batch;
+  int64 query_head;
+  int64 head;
+  int64 chunk;
+  KeyRange keys;
 
-// rows += sum over one tile's keys of w_ij v_j. On the diagonal, where the tile holds keys of the
-// block's own rows, later keys are masked and gates taken pair by pair; before it, weights lack the
-// factor exp(G_i - G_row).
-template <bool kDiagonal>
-__device__ __forceinline__ void attend_tile(
-    OutputRows& rows, const OutputShared& shared, const KeyRange& range, int64 first, int stage,
-    const float (&row_gates)[kRowBlocks][2]) {
-  const KeyTile& tile = shared.keys[stage];
-  const int lane = threadIdx.x % 32;
-  const int g = lane / 4;
-  const int t = lane % 4;
-  const int warp_row = threadIdx.x / 32 * (kRowBlocks * 16);
-  // Key j of the tile is at or before row i of the block where j <= i + diagonal.
-  const int diagonal = (int)(range.row - first);
-#pragma unroll 1
-  for (int key = 0; key < kKeyTile; key += kKeyStep) {
-    if (kDiagonal && key > warp_row + kRowBlocks * 16 - 1 + diagonal) break;
-    float scores[kRowBlocks][kKeyStep / 8][4] = {};
-#pragma unroll
-    for (int d = 0; d < kHeadDim; d += 16) {
-      uint32 q[kRowBlocks][4];
-#pragma unroll
-      for (int r = 0; r < kRowBlocks; r++) {
-        load_matrices(q[r], &shared.q[warp_row + r * 16 + lane % 16][d + lane / 16 * 8]);
-      }
-#pragma unroll
-      for (int n = 0; n < kKeyStep / 16; n++) {
-        uint32 k[4];
-        load_matrices(k, &tile.k[key + n * 16 + lane / 16 * 8 + lane % 8][d + lane / 8 % 2 * 8]);
-#pragma unroll
-        for (int r = 0; r < kRowBlocks; r++) {
-          mma_16(scores[r][2 * n], q[r], k[0], k[1]);
-          mma_16(scores[r][2 * n + 1], q[r], k[2], k[3]);
-        }
-      }
-    }
-#pragma unroll
-    for (int r = 0; r < kRowBlocks; r++) {
-#pragma unroll
-      for (int n = 0; n < kKeyStep / 8; n++) {
-#pragma unroll
-        for (int c = 0; c < 4; c++) {
-          float weight = power(scores[r][n][c]);
-          const int j = key + n * 8 + 2 * t + c % 2;
-          if (kDiagonal) {
-            const int i = warp_row + r * 16 + c / 2 * 8 + g;
-            weight *= expf(row_gates[r][c / 2] - shared.gates[stage][j]);
-            if (j > i + diagonal) weight = 0.0f;
-          } else {
-            weight *= shared.gates[stage][j];
-          }
-          scores[r][n][c] = weight;
-        }
-      }
-    }
-#pragma unroll
-    for (int n = 0; n < kKeyStep / 16; n++) {
-      Pair weights[kRowBlocks][4];
-#pragma unroll
-      for (int r = 0; r < kRowBlocks; r++) {
-        const float(&left)[4] = scores[r][2 * n];
-        const float(&right)[4] = scores[r][2 * n + 1];
-        weights[r][0] = pair_of(left[0], left[1]);
-        weights[r][1] = pair_of(left[2], left[3]);
-        weights[r][2] = pair_of(right[0], right[1]);
-        weights[r][3] = pair_of(right[2], right[3]);
-        // Summed as they are rounded: then y is a mean of the values all the same.
-        for (int c = 0; c < 2; c++) {
-          rows.weights[r][c] += sum_of(weights[r][c]) + sum_of(weights[r][2 + c]);
-        }
-      }
-#pragma unroll
-      for (int m = 0; m < kHeadDim / 16; m++) {
-        uint32 v[4];
-        load_matrices_transposed(
-            v, &tile.v[key + n * 16 + lane % 16][m * 16 + lane / 16 * 8]);
-#pragma unroll
-        for (int r = 0; r < kRowBlocks; r++) {
-          multiply_add(rows.sums[r][2 * m], weights[r], pair_of(v[0]), pair_of(v[1]));
-          multiply_add(rows.sums[r][2 * m + 1], weights[r], pair_of(v[2]), pair_of(v[3]));
-        }
-      }
-    }
+  // Whether there is something to do.
+  __device__ __forceinline__ bool locate(const Arguments& args, bool with_state) {
+    batch = blockIdx.y / args.query_heads;
+    query_head = blockIdx.y % args.query_heads;
+    head = query_head / (args.query_heads / args.key_heads);
+    sequence = sequence_of(args, batch);
+    const int64 tiles = (args.chunk + kOutputRows - 1) / kOutputRows;  // of a chunk
+    const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
+    chunk = with_state ? tile / tiles : 0;  // without a state all is one chunk
+    const int64 chunk_first = chunk * args.chunk;
+    keys.first = state_start(args, sequence, chunk);
+    keys.row = chunk_first + (with_state ? tile % tiles : tile) * kOutputRows;
+    keys.end = min(min(keys.row + kOutputRows, chunk_first + args.chunk), sequence.tokens);
+    if (keys.row >= keys.end || keys.end <= args.query_start) return false;
+    keys.k = head_rows(args.k, args.k_strides, sequence, batch, head);
+    keys.v = head_rows(args.v, args.v_strides, sequence, batch, head);
+    keys.k_stride = args.k_strides.token;
+    keys.v_stride = args.v_strides.token;
+    keys.k_aligned = is_aligned(args.k, args.k_strides);
+    keys.v_aligned = is_aligned(args.v, args.v_strides);
+    keys.chunk = chunk;
+    keys.gate_sum = args.gate_sum + token_place(args, sequence, head);
+    keys.gate_row = keys.gate_sum[keys.row];
+    return true;
   }
-}
-
-// rows += sum_j w_ij v_j over the keys of the chunk up to each row.
-__device__ __forceinline__ void attend_chunk(
-    const Arguments& args, OutputRows& rows, OutputShared& shared, const KeyRange& range) {
-  float row_gates[kRowBlocks][2] = {};  // G_i - G_row
-  float row_factors[kRowBlocks][2];
-  for (int r = 0; r < kRowBlocks; r++) {
-    for (int c = 0; c < 2; c++) {
-      const int64 row = range.row + threadIdx.x / 32 * (kRowBlocks * 16) + r * 16 + c * 8 +
-                        threadIdx.x % 32 / 4;
-      row_gates[r][c] = (float)(range.gate_sum[min(row, range.end - 1)] - range.gate_row);
-      row_factors[r][c] = expf(row_gates[r][c]);
-    }
-  }
-  int stage = 0;
-  load_keys(args, shared, range, range.first, stage);
-  int64 first = range.first;
-#pragma unroll 1
-  for (; first < range.row; first += kKeyTile) {
-    copy_wait();
-    __syncthreads();  // this tile has arrived; the last one is read
-    load_keys(args, shared, range, first + kKeyTile, stage ^ 1);
-    attend_tile<false>(rows, shared, range, first, stage, row_gates);
-    stage ^= 1;
-  }
-  scale_rows(rows, row_factors);
-#pragma unroll 1
-  for (; first < range.end; first += kKeyTile) {
-    copy_wait();
-    __syncthreads();  // this tile has arrived; the last one is read
-    if (first + kKeyTile < range.end) load_keys(args, shared, range, first + kKeyTile, stage ^ 1);
-    attend_tile<true>(rows, shared, range, first, stage, row_gates);
-    stage ^= 1;
-  }
-}
+};
 
 // y = sums / weights, or sums * output_scale, of rows [first, end) from query_start on.
 __device__ __forceinline__ void write_rows(
@@ -1148,68 +1374,408 @@ __device__ __forceinline__ void write_rows(
   }
 }
 
-// y of kOutputRows tokens of one query head: block x is a tile of rows within a chunk, block y a
-// batch entry and query head.
+constexpr int kGroupRows = 64;
+constexpr int kKeyTile = 64;
+constexpr int kSlabs = (kFeatures + 63) / 64;  // 64 features each
+constexpr int kMultipliers = kOutputGroups * kGroup;
+constexpr int kKeyBringers = 96;  // threads
+
+// A tile of keys and values as core matrices; behind the values there is a column of ones, which
+// sums the weights.
+struct KeyTile {
+  element k[kKeyTile * kHeadDim];
+  element v[kKeyTile * kSumColumns];
+  float factors[kOutputGroups][kKeyTile];  // exp(G - G_j), G of a warpgroup's first row
+  float2 gates[kKeyTile];                  // G_j from the block's first row on: high, low
+};
+
+struct OutputShared {
+  element slabs[kSlabStages][64 * kSumColumns];
+  KeyTile keys[kKeyStages];
+  element q[kOutputRows][kRowStride];
+  uint64 slab_full[kSlabStages];
+  uint64 slab_empty[kSlabStages];
+  uint64 keys_full[kKeyStages];
+  uint64 keys_empty[kKeyStages];
+};
+static_assert(sizeof(OutputShared) == kOutputSharedBytes, "the launch must match");
+
+// A difference of cumulative log gates as a sum of two floats, so that a difference of two of these
+// is exact to fp32 wherever it matters.
+__device__ __forceinline__ float2 two_floats(double value) {
+  const float high = (float)value;
+  return make_float2(high, (float)(value - (double)high));
+}
+
+// Brings the slabs of a snapshot.
+__device__ __forceinline__ void bring_slabs(OutputShared& shared, const unsigned char* snapshot) {
+  constexpr int bytes = sizeof(shared.slabs[0]);
+  for (int slab = 0; slab < kSlabs; slab++) {
+    const int stage = slab % kSlabStages;
+    barrier_wait(&shared.slab_empty[stage], slab / kSlabStages % 2 ^ 1);
+    barrier_arrive(&shared.slab_full[stage], bytes);
+    copy_bulk(shared.slabs[stage], snapshot + (int64)slab * bytes, bytes,
+              &shared.slab_full[stage]);
+  }
+}
+
+// Calls body(first token, stage) for every tile of keys when its place is free. The multipliers are
+// told when the copies that it started are there, with what it wrote.
+template <typename Body>
+__device__ __forceinline__ void bring_tiles(OutputShared& shared, const KeyRange& range, Body body) {
+  int tile = 0;
+#pragma unroll 1
+  for (int64 first = range.first; first < range.end; first += kKeyTile, tile++) {
+    const int stage = tile % kKeyStages;
+    barrier_wait(&shared.keys_empty[stage], tile / kKeyStages % 2 ^ 1);
+    body(first, shared.keys[stage]);
+  }
+}
+
+// Copies 64 rows of a head into core matrices of kColumns columns, tile after tile, by one warp; rows
+// from the range's end on are zero. A lane has rows l % 8 of every 8 and, of every 32 columns, 8.
+template <int kColumns>
+__device__ __forceinline__ void bring_rows(
+    OutputShared& shared, const KeyRange& range, const element* head, int64 token_stride,
+    bool aligned, element* (*place)(KeyTile&)) {
+  const int own_row = threadIdx.x % 8;
+  const int own_column = threadIdx.x % 32 / 8 * 8;
+  const element* source = head + (range.first + own_row) * token_stride + own_column;
+  bring_tiles(shared, range, [&](int64 first, KeyTile& keys) {
+    element* target = place(keys) + core_place<kColumns>(own_row, own_column);
+    const int rows = (int)min(range.end - first, (int64)kKeyTile);
+    if (aligned && rows == kKeyTile) {
+#pragma unroll
+      for (int row = 0; row < kKeyTile; row += 8, source += 8 * token_stride) {
+#pragma unroll
+        for (int column = 0; column < kHeadDim; column += 32) {
+          // Head dimensions are multiples of 16: of the last 32 columns, half may be missing.
+          if (column + 32 > kHeadDim && own_column >= 16) continue;
+          copy_async_16(target + core_place<kColumns>(row, column), source + column, true);
+        }
+      }
+    } else {
+#pragma unroll 1
+      for (int row = 0; row < kKeyTile; row += 8, source += 8 * token_stride) {
+        const bool valid = row + own_row < rows;
+        const element* line = valid ? source : head + own_column;
+#pragma unroll 1
+        for (int column = 0; column < kHeadDim; column += 32) {
+          if (column + 32 > kHeadDim && own_column >= 16) continue;
+          element* piece = target + core_place<kColumns>(row, column);
+          if (aligned) {
+            copy_async_16(piece, line + column, valid);
+          } else {
+            for (int e = 0; e < 8; e++) piece[e] = valid ? line[column + e] : (element)0;
+          }
+        }
+      }
+    }
+    uint64* full = &shared.keys_full[&keys - shared.keys];
+    if (aligned) {
+      barrier_arrive_when_copied(full);
+    } else {
+      barrier_arrive(full);
+    }
+  });
+}
+
+// Brings what belongs to the keys of each tile: gates, and the column of ones.
+__device__ __forceinline__ void bring_gates(
+    const Arguments& args, OutputShared& shared, const KeyRange& range) {
+  const int lane = threadIdx.x % 32;
+  float2 rows[kOutputGroups];  // G of the warpgroups' first rows, from the block's on
+#pragma unroll
+  for (int group = 0; group < kOutputGroups; group++) {
+    const int64 row = min(range.row + group * kGroupRows, range.end - 1);
+    rows[group] = two_floats(range.gate_sum[row] - range.gate_row);
+  }
+  const int64 chunk_first = range.chunk * args.chunk;
+  const double before = range.chunk > 0 ? range.gate_sum[chunk_first - 1] : 0.0;
+  const auto gate_of = [&](int64 token) {
+    const double gate = range.gate_sum[min(token, range.end - 1)];
+    return token < chunk_first ? gate - before : gate;
+  };
+  double next[2] = {gate_of(range.first + lane), gate_of(range.first + lane + 32)};
+  bring_tiles(shared, range, [&](int64 first, KeyTile& keys) {
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      const int key = lane + i * 32;
+      *reinterpret_cast<uint4*>(keys.v + core_place<kSumColumns>(key, kHeadDim)) =
+          make_uint4(elements_of(1.0f, 0.0f), 0, 0, 0);
+      const float2 gate = two_floats(next[i] - range.gate_row);
+      next[i] = gate_of(first + kKeyTile + key);
+      keys.gates[key] = gate;
+#pragma unroll
+      for (int group = 0; group < kOutputGroups; group++) {
+        keys.factors[group][key] =
+            expf(fminf((rows[group].x - gate.x) + (rows[group].y - gate.y), 0.0f));
+      }
+    }
+    barrier_arrive(&shared.keys_full[&keys - shared.keys]);
+  });
+}
+
+// The sums of a warpgroup's rows, as multiply_group leaves them: value columns, then that of the
+// weights.
+typedef float GroupSums[kSumColumns / 2];
+
+__device__ __forceinline__ void scale_rows(GroupSums& sums, float low, float high) {
+#pragma unroll
+  for (int i = 0; i < kSumColumns / 2; i++) sums[i] *= i % 4 < 2 ? low : high;
+}
+
+// phi of queries g and g + 8, over the 64 features of a slab, as A operands. Moves on to the next
+// slab.
+__device__ __forceinline__ void slab_features(
+    Pair (&a)[4][4], const element* low, const element* high, FeatureBlock& block, int t) {
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    query_features(a[i], low, high, block, t);
+    block.advance();
+  }
+}
+
+// sums += phi(Q) (S, z).
+__device__ __forceinline__ void read_from_state(GroupSums& sums, OutputShared& shared) {
+  const int lane = threadIdx.x % 32;
+  const element* low = shared.q[threadIdx.x / 32 * 16 + lane / 4];
+  const element* high = low + 8 * kRowStride;
+  FeatureBlock block;
+  Pair a[2][4][4];
+#pragma unroll 1
+  for (int two = 0; two < kSlabs; two += 2) {
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      const int slab = two + i;
+      if (kSlabs % 2 != 0 && slab == kSlabs) break;
+      const int stage = slab % kSlabStages;
+      slab_features(a[i], low, high, block, lane % 4);
+      barrier_wait(&shared.slab_full[stage], slab / kSlabStages % 2);
+      products_begin();
+#pragma unroll
+      for (int step = 0; step < 4; step++) {
+        if (kFeatures % 64 != 0 && slab * 64 + step * 16 >= kFeatures) break;
+        multiply_group<true>(
+            sums, a[i][step],
+            summed_rows<kSumColumns>(shared.slabs[stage] + step * 16 * kSumColumns));
+      }
+      products_commit();
+      products_wait<1>();  // the last slab is multiplied
+      if (slab > 0 && lane == 0) barrier_arrive(&shared.slab_empty[(slab - 1) % kSlabStages]);
+    }
+  }
+  products_wait<0>();
+  products_done(sums);
+  // Weights of an even degree are not negative: what is, is rounding.
+  sums[kHeadDim / 2] = fmaxf(sums[kHeadDim / 2], 0.0f);
+  sums[kHeadDim / 2 + 2] = fmaxf(sums[kHeadDim / 2 + 2], 0.0f);
+}
+
+// scores = q_i k_j of a tile's keys. Left under way.
+__device__ __forceinline__ void multiply_scores(
+    float (&scores)[kKeyTile / 2], const OutputShared& shared, const KeyTile& keys) {
+  const int lane = threadIdx.x % 32;
+  uint32 q[kHeadDim / 16][4];
+#pragma unroll
+  for (int d = 0; d < kHeadDim / 16; d++) {
+    load_matrices(q[d], &shared.q[threadIdx.x / 32 * 16 + lane % 16][d * 16 + lane / 16 * 8]);
+  }
+  products_begin();
+#pragma unroll
+  for (int d = 0; d < kHeadDim / 16; d++) {
+    const uint64 k = summed_columns<kHeadDim>(keys.k + core_place<kHeadDim>(0, d * 16));
+    if (d == 0) {
+      begin_group<false>(scores, q[d], k);
+    } else {
+      multiply_group<false>(scores, q[d], k);
+    }
+  }
+  products_commit();
+}
+
+// w_ij of a tile's keys from its scores, as A operands. On the diagonal, where the tile holds the
+// warpgroup's own rows, later keys are masked and gates taken pair by pair; before it, weights lack
+// the factor exp(G_i - G) from the warpgroup's first row on.
+template <bool kDiagonal>
+__device__ __forceinline__ void weigh(
+    Pair (&weights)[kKeyTile / 16][4], const float (&scores)[kKeyTile / 2], const KeyTile& keys,
+    const float2 (&row_gates)[2]) {
+  const int g = threadIdx.x % 32 / 4;
+  const int t = threadIdx.x % 4;
+#pragma unroll
+  for (int n = 0; n < kKeyTile / 8; n++) {
+    float w[4];
+#pragma unroll
+    for (int c = 0; c < 4; c++) {
+      const int j = n * 8 + 2 * t + c % 2;
+      w[c] = power(scores[n * 4 + c]);
+      if (kDiagonal) {
+        const float2 gate = keys.gates[j];
+        w[c] *= expf((row_gates[c / 2].x - gate.x) + (row_gates[c / 2].y - gate.y));
+        if (j > threadIdx.x % kGroup / 32 * 16 + c / 2 * 8 + g) w[c] = 0.0f;
+      } else {
+        w[c] *= keys.factors[threadIdx.x / kGroup][j];
+      }
+    }
+    weights[n / 2][n % 2 * 2] = pair_of(w[0], w[1]);
+    weights[n / 2][n % 2 * 2 + 1] = pair_of(w[2], w[3]);
+  }
+}
+
+// sums += sum over a tile's keys of w_ij (v_j, 1). Left under way.
+__device__ __forceinline__ void multiply_values(
+    GroupSums& sums, const Pair (&weights)[kKeyTile / 16][4], const KeyTile& keys) {
+  products_begin();
+#pragma unroll
+  for (int n = 0; n < kKeyTile / 16; n++) {
+    multiply_group<true>(sums, weights[n],
+                         summed_rows<kSumColumns>(keys.v + n * 16 * kSumColumns));
+  }
+  products_commit();
+}
+
+// sums = factors * sums + sum over the keys up to each of a warpgroup's rows of w_ij (v_j, 1). The
+// factors are those of the gates from the warpgroup's first row on.
+__device__ __forceinline__ void attend(
+    GroupSums& sums, OutputShared& shared, const KeyRange& range, const float2 (&row_gates)[2],
+    const float (&row_factors)[2]) {
+  const int64 group_row = range.row + threadIdx.x / kGroup * kGroupRows;
+  const int tiles = (int)((range.end - range.first + kKeyTile - 1) / kKeyTile);
+  const int diagonal = (int)((group_row - range.first) / kKeyTile);
+  const auto arrived = [&](int tile) {
+    barrier_wait(&shared.keys_full[tile % kKeyStages], tile / kKeyStages % 2);
+    fence_shared();
+  };
+  const auto release = [&](int tile) {
+    if (threadIdx.x % 32 == 0) barrier_arrive(&shared.keys_empty[tile % kKeyStages]);
+  };
+  int released = 0;
+  if (group_row < range.end) {
+    float scores[kKeyTile / 2];
+    Pair weights[kKeyTile / 16][4];
+#pragma unroll 1
+    for (int tile = 0; tile <= diagonal; tile++) {
+      const KeyTile& keys = shared.keys[tile % kKeyStages];
+      arrived(tile);
+      multiply_scores(scores, shared, keys);
+      products_wait<0>();
+      products_done(scores);
+      if (tile < diagonal) {
+        weigh<false>(weights, scores, keys, row_gates);
+      } else {
+        scale_rows(sums, row_factors[0], row_factors[1]);
+        weigh<true>(weights, scores, keys, row_gates);
+      }
+      multiply_values(sums, weights, keys);
+      products_wait<0>();
+      products_done(sums);
+      release(tile);
+    }
+    released = diagonal + 1;
+  }
+  for (int tile = released; tile < tiles; tile++) {
+    arrived(tile);
+    release(tile);
+  }
+}
+
+// y of a warpgroup's rows.
+template <bool kWithState>
+__device__ __forceinline__ void multiply(
+    const Arguments& args, OutputShared& shared, const OutputBlock& block) {
+  const KeyRange& range = block.keys;
+  const int group = threadIdx.x / kGroup;
+  const int lane = threadIdx.x % 32;
+  const int64 group_row = range.row + group * kGroupRows;
+  // Rows before query_start have no query: what they find in its place is not written.
+  const int skipped = (int)min(max(args.query_start - group_row, (int64)0), (int64)kGroupRows);
+  load_rows(shared.q + group * kGroupRows + skipped,
+            head_rows(args.q, args.q_strides, block.sequence, block.batch, block.query_head),
+            args.q_strides.token, group_row + skipped - args.query_start,
+            range.end - args.query_start, kGroupRows - skipped, kGroup,
+            is_aligned(args.q, args.q_strides), threadIdx.x % kGroup);
+  copy_wait();
+  group_sync(1 + group, kGroup);
+
+  GroupSums sums = {};
+  float2 row_gates[2] = {};  // G_i from the block's first row on: high, low
+  float row_factors[2] = {1, 1};
+  const double gate_row = range.gate_sum[min(group_row, range.end - 1)];
+  for (int r = 0; r < 2; r++) {
+    const int64 row = range.row + threadIdx.x / 32 * 16 + r * 8 + lane / 4;
+    const double gate = range.gate_sum[min(row, range.end - 1)];
+    row_gates[r] = two_floats(gate - range.gate_row);
+    row_factors[r] = expf((float)(gate - gate_row));
+  }
+  if (kWithState && (block.chunk > 0 || args.initial_sums != nullptr)) {
+    read_from_state(sums, shared);
+    // From its start to row i the state decays by exp(G_i) = exp(G) exp(G_i - G); the second factor
+    // comes later.
+    const float decay = expf((float)(gate_row - gate_before(args, range.gate_sum, block.chunk)));
+    scale_rows(sums, decay, decay);
+  }
+  attend(sums, shared, range, row_gates, row_factors);
+
+  OutputRows rows;
+#pragma unroll
+  for (int i = 0; i < kHeadDim / 2; i++) rows.sums[0][i / 4][i % 4] = sums[i];
+  for (int r = 0; r < 2; r++) {
+    rows.weights[0][r] = lane % 4 == 0 ? sums[kHeadDim / 2 + 2 * r] : 0.0f;
+  }
+  write_rows(args, rows, block.sequence, block.batch, block.query_head, range.row, range.end);
+}
+
+// y of kOutputRows tokens of one query head.
 template <bool kWithState>
 __device__ __forceinline__ void output(const Arguments& args) {
   OutputShared& shared = *reinterpret_cast<OutputShared*>(shared_memory);
-  const int64 batch = blockIdx.y / args.query_heads;
-  const int64 query_head = blockIdx.y % args.query_heads;
-  const int64 head = query_head / (args.query_heads / args.key_heads);
-  const Sequence sequence = sequence_of(args, batch);
-  const int64 tiles = (args.chunk + kOutputRows - 1) / kOutputRows;  // of a chunk
-  const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
-  const int64 chunk = kWithState ? tile / tiles : 0;  // without a state all is one chunk
-  const int64 chunk_first = chunk * args.chunk;
-
-  KeyRange range;
-  range.first = state_start(args, sequence, chunk);
-  range.row = chunk_first + (kWithState ? tile % tiles : tile) * kOutputRows;
-  range.end = min(min(range.row + kOutputRows, chunk_first + args.chunk), sequence.tokens);
-  if (range.row >= range.end || range.end <= args.query_start) return;
-  range.k = head_rows(args.k, args.k_strides, sequence, batch, head);
-  range.v = head_rows(args.v, args.v_strides, sequence, batch, head);
-  range.k_stride = args.k_strides.token;
-  range.v_stride = args.v_strides.token;
-  range.k_aligned = is_aligned(args.k, args.k_strides);
-  range.v_aligned = is_aligned(args.v, args.v_strides);
-  range.chunk = chunk;
-  range.gate_sum = args.gate_sum + token_place(args, sequence, head);
-  range.gate_row = range.gate_sum[range.row];
-
-  // Rows before query_start have no query: what they find in its place is not written.
-  const int skipped = (int)max(args.query_start - range.row, (int64)0);
-  load_rows(shared.q + skipped, head_rows(args.q, args.q_strides, sequence, batch, query_head),
-            args.q_strides.token, range.row + skipped - args.query_start,
-            range.end - args.query_start, kOutputRows - skipped, kOutputThreads,
-            is_aligned(args.q, args.q_strides));
-  OutputRows rows{};
-  if (kWithState && (chunk > 0 || args.initial_sums != nullptr)) {
-    read_from_state(rows, shared,
-                    args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
-    // From its start to row i the state decays by exp(G_i) = exp(G_row) exp(G_i - G_row); the
-    // second factor comes later.
-    const float decay =
-        expf((float)(range.gate_row - gate_before(args, range.gate_sum, chunk)));
-    float factors[kRowBlocks][2];
-    for (int r = 0; r < kRowBlocks; r++) {
-      factors[r][0] = factors[r][1] = decay;
+  OutputBlock block;
+  if (!block.locate(args, kWithState)) return;
+  if (threadIdx.x == 0) {
+    for (int stage = 0; stage < kSlabStages; stage++) {
+      barrier_init(&shared.slab_full[stage], 1);
+      barrier_init(&shared.slab_empty[stage], kMultipliers / 32);
     }
-    scale_rows(rows, factors);
+    for (int stage = 0; stage < kKeyStages; stage++) {
+      barrier_init(&shared.keys_full[stage], kKeyBringers);
+      barrier_init(&shared.keys_empty[stage], kMultipliers / 32);
+    }
+    barrier_init_done();
   }
-  attend_chunk(args, rows, shared, range);
-  write_rows(args, rows, sequence, batch, query_head, range.row, range.end);
+  __syncthreads();
+  if (threadIdx.x >= kMultipliers) {
+    give_registers<kBringerRegisters>();
+    const int warp = threadIdx.x % kGroup / 32;
+    if (warp == 1) {
+      bring_rows<kHeadDim>(shared, block.keys, block.keys.k, block.keys.k_stride,
+                           block.keys.k_aligned, [](KeyTile& keys) { return keys.k; });
+    } else if (warp == 2) {
+      bring_rows<kSumColumns>(shared, block.keys, block.keys.v, block.keys.v_stride,
+                              block.keys.v_aligned, [](KeyTile& keys) { return keys.v; });
+    } else if (warp == 3) {
+      bring_gates(args, shared, block.keys);
+    } else if (kWithState && threadIdx.x == kMultipliers &&
+               (block.chunk > 0 || args.initial_sums != nullptr)) {
+      bring_slabs(shared, args.snapshots +
+                              chunk_place(args, block.sequence, block.head, block.chunk) *
+                                  kSnapshotBytes);
+    }
+  } else {
+    take_registers<kMultiplierRegisters>();
+    multiply<kWithState>(args, shared, block);
+  }
 }
 
 // Chunked form: y_i = exp(G_i) phi(q_i) S + sum_j w_ij v_j over the chunk and the tokens before it
 // that S leaves out. Grid (row tiles, batch * query_heads).
-extern "C" __global__ __launch_bounds__(kOutputThreads, 2)
+extern "C" __global__ __launch_bounds__(kOutputThreads, 1)
 void output_pass(const __grid_constant__ Arguments args) {
   output<true>(args);
 }
 
 // Attention form: the chunk is the whole sequence. Same grid.
-extern "C" __global__ __launch_bounds__(kOutputThreads, 2)
+extern "C" __global__ __launch_bounds__(kOutputThreads, 1)
 void attention(const __grid_constant__ Arguments args) {
   output<false>(args);
 }

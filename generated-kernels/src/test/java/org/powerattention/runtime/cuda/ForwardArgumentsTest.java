@@ -47,7 +47,7 @@ class ForwardArgumentsTest {
             new PackedView(new int[] {0, 3000, 5000}, new Place(1200)),
             0);
     ForwardPlan plan =
-        ForwardPlan.of(problem, new ForwardTiling(128, 128, 0, 256, 128, 0, 10), 132);
+        ForwardPlan.of(problem, new ForwardTiling(128, 128, 0, 256, 128, 0, 10, false), 132);
     Map<String, Object> fields =
         read(SOURCE, ForwardArguments.of(problem, plan, 31, 17, new Place(1L << 40)));
 
@@ -92,7 +92,7 @@ class ForwardArgumentsTest {
   void segmentTotalsAreSetInTheirField() throws IOException {
     ForwardProblem problem = small();
     ForwardPlan plan =
-        ForwardPlan.of(problem, new ForwardTiling(128, 128, 0, 256, 128, 0, 10), 132);
+        ForwardPlan.of(problem, new ForwardTiling(128, 128, 0, 256, 128, 0, 10, false), 132);
     ByteBuffer arguments = ForwardArguments.of(problem, plan, 0, 0, null);
     Map<String, Object> before = read(SOURCE, arguments.duplicate().order(arguments.order()));
     ForwardArguments.segmentTotals(arguments, true);

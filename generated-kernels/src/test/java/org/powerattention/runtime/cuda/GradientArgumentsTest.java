@@ -131,7 +131,7 @@ class GradientArgumentsTest {
     ByteBuffer gradientsBefore = copy(gradients);
 
     ForwardProblem forward = ForwardArgumentsTest.small();
-    ForwardTiling tiling = new ForwardTiling(128, 128, 0, 256, 128, 0, 10);
+    ForwardTiling tiling = new ForwardTiling(128, 128, 0, 256, 128, 0, 10, false);
     ByteBuffer written =
         ForwardArguments.of(forward, ForwardPlan.of(forward, tiling, 132), 0, 0, null);
 

@@ -1,10 +1,13 @@
 package org.powerattention.processor.plan;
 
+import org.powerattention.annotations.DType;
+import org.powerattention.annotations.KernelSpec;
+
 /** An architecture family that sources are generated for. */
 public enum Family {
   /** Tensor cores by {@code mma.sync} and {@code cp.async}: Ampere and everything after it. */
   SM_80("sm_80"),
-  /** Hopper. For now the same kernels; a place for {@code wgmma} ones. */
+  /** Hopper: for BF16, the asynchronous products of {@code wgmma}. */
   SM_90A("sm_90a");
 
   private final String architecture;
@@ -16,5 +19,13 @@ public enum Family {
   /** Returns the architecture's name as NVIDIA's compilers take it. */
   public String architecture() {
     return architecture;
+  }
+
+  /**
+   * Returns whether a spec's products are those of warpgroups. FP16 keeps to {@code mma.sync}: its
+   * powers and states need TF32, whose operands in shared memory cannot be transposed.
+   */
+  boolean multipliesInGroups(KernelSpec spec) {
+    return this == SM_90A && spec.dtype() == DType.BF16;
   }
 }

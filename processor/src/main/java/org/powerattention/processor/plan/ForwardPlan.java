@@ -8,11 +8,13 @@ import org.powerattention.annotations.KernelSpec;
 final class ForwardPlan {
   private ForwardPlan() {}
 
-  static ForwardSizes of(KernelSpec spec, List<Constant> constants) {
+  static ForwardSizes of(KernelSpec spec, Family family, List<Constant> constants) {
     ForwardSizes sizes =
         spec.dtype() == DType.FP32
             ? FullPrecisionTiling.of(spec, constants)
-            : TensorCoreTiling.of(spec, constants);
+            : family.multipliesInGroups(spec)
+                ? HopperTiling.of(spec, constants)
+                : TensorCoreTiling.of(spec, constants);
     constants.add(
         new Constant("int", "kOutputRows", sizes.outputRows(), "query rows of an output block"));
     constants.add(new Constant("int", "kOutputThreads", sizes.outputThreads(), "its threads"));

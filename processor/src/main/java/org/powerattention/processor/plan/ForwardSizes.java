@@ -10,6 +10,8 @@ package org.powerattention.processor.plan;
  * @param stateThreads threads of that block
  * @param stateSharedBytes dynamic shared memory of that block, in bytes
  * @param snapshotBytes bytes of one chunk's state snapshot of one key/value head
+ * @param joinsSegments whether segments of a sequence are walked once and joined afterwards, and a
+ *     multiprocessor holds one block; otherwise they are walked twice, and it holds two
  */
 public record ForwardSizes(
     int outputRows,
@@ -18,5 +20,6 @@ public record ForwardSizes(
     int stateFeatures,
     int stateThreads,
     int stateSharedBytes,
-    long snapshotBytes)
+    long snapshotBytes,
+    boolean joinsSegments)
     implements LaunchSizes {}

@@ -31,6 +31,7 @@ final class FullPrecisionTiling {
         STATE_FEATURES,
         THREADS,
         stateFloats * Float.BYTES + STATE_FEATURES * FEATURE_BYTES,
-        spec.stateBytes());
+        spec.stateBytes(),
+        false);
   }
 }

@@ -43,7 +43,7 @@ public record KernelPlan(
     constants.add(new Constant("int", "kTiles", spec.headDim() / map.tile(), "d / tau"));
     LaunchSizes sizes =
         switch (part) {
-          case FORWARD -> ForwardPlan.of(spec, constants);
+          case FORWARD -> ForwardPlan.of(spec, family, constants);
           case BACKWARD -> BackwardPlan.of(spec, family, constants);
           case SERVING -> ServingPlan.of(spec, constants);
         };
@@ -66,6 +66,7 @@ public record KernelPlan(
     symbols.put("GATED", spec.gated() ? 1 : 0);
     symbols.put("NORMALIZED", spec.normalized() ? 1 : 0);
     symbols.put("SM90", family == Family.SM_90A ? 1 : 0);
+    symbols.put("WGMMA", family.multipliesInGroups(spec) ? 1 : 0);
     return symbols;
   }
 }

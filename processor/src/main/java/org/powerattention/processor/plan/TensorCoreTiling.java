@@ -67,6 +67,7 @@ final class TensorCoreTiling {
         stateWarps * warpFeatures,
         stateWarps * WARP,
         stateShared,
-        snapshotBytes);
+        snapshotBytes,
+        false);
   }
 }

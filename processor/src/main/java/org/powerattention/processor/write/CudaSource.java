@@ -2,6 +2,9 @@ package org.powerattention.processor.write;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import java.util.regex.Pattern;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.processor.plan.Constant;
@@ -17,6 +20,9 @@ import org.powerattention.processor.validate.Operator;
 public final class CudaSource {
   /** The file in whose place the constants are written. */
   private static final String SPEC = "spec.cuh";
+
+  /** The file in whose place the products of a warpgroup are written. */
+  private static final String PRODUCTS = "group_products.cuh";
 
   private static final Pattern BLANK_RUN = Pattern.compile("\n{3,}");
 
@@ -47,7 +53,17 @@ public final class CudaSource {
   }
 
   private String join(KernelPlan plan, String constants) {
-    return new Pieces(root, plan.symbols(), Map.of(SPEC, constants)).join(plan.part().mainFile());
+    return new Pieces(root, plan.symbols(), Map.of(SPEC, constants, PRODUCTS, products(plan)))
+        .join(plan.part().mainFile());
+  }
+
+  /** Products that are added to sums, and those that begin with the scores of a tile of keys. */
+  private static String products(KernelPlan plan) {
+    SortedSet<Integer> columns = new TreeSet<>(Set.of(64));
+    plan.constants().stream()
+        .filter(constant -> constant.name().equals("kSumColumns"))
+        .forEach(constant -> columns.add((int) constant.value()));
+    return GroupProducts.of(columns, new TreeSet<>(Set.of(64)));
   }
 
   private static String head(Operator operator, Family family) {

@@ -38,11 +38,12 @@ struct FeatureBlock {
 };
 
 // Features of 16 keys as B operands of state_pass: pairs of tokens (2t, 2t+1) and (2t+8, 2t+9) of
-// features g and g + 8 of the block. `keys` is transposed, with the four tokens of a lane together.
+// features g and g + 8 of the block. `keys` is transposed, with the four tokens of a lane together;
+// `first`, alike, is where the first factor comes from.
 __device__ __forceinline__ void key_features(
-    Pair (&b)[2][2], const element (*keys)[kKeyStride], const FeatureBlock& block, int token, int g,
-    int t) {
-  const FourElements xi = load_four(&keys[block.first_tile * 4 + block.row][token + 4 * t]);
+    Pair (&b)[2][2], const element (*first)[kKeyStride], const element (*keys)[kKeyStride],
+    const FeatureBlock& block, int token, int g, int t) {
+  const FourElements xi = load_four(&first[block.first_tile * 4 + block.row][token + 4 * t]);
   const FourElements xk = load_four(&keys[block.third_tile * 4 + g % 4][token + 4 * t]);
   const Pair xik_low = feature_times(pair_of(xi.x), pair_of(xk.x));
   const Pair xik_high = feature_times(pair_of(xi.y), pair_of(xk.y));

@@ -44,17 +44,18 @@ struct FeatureBlock {
 };
 
 // Features of 16 keys as B operands of state_pass: pairs of tokens (2t, 2t+1) and (2t+8, 2t+9) of
-// features g and g + 8 of the block. `keys` is transposed, with the four tokens of a lane together.
+// features g and g + 8 of the block. `keys` is transposed, with the four tokens of a lane together;
+// `first`, alike, is where the first factor comes from.
 __device__ __forceinline__ void key_features(
-    Pair (&b)[2][2], const element (*keys)[kKeyStride], const FeatureBlock& block, int token, int g,
-    int t) {
+    Pair (&b)[2][2], const element (*first)[kKeyStride], const element (*keys)[kKeyStride],
+    const FeatureBlock& block, int token, int g, int t) {
   const FourElements xj = load_four(&keys[block.tile[1] * 2 + g / 4][token + 4 * t]);
   const FourElements xk = load_four(&keys[block.tile[2] * 2 + g / 2 % 2][token + 4 * t]);
   const FourElements xl = load_four(&keys[block.tile[3] * 2 + g % 2][token + 4 * t]);
   const Pair xkl_low = feature_times(pair_of(xk.x), pair_of(xl.x));
   const Pair xkl_high = feature_times(pair_of(xk.y), pair_of(xl.y));
   for (int half = 0; half < 2; half++) {
-    const FourElements xi = load_four(&keys[block.tile[0] * 2 + half][token + 4 * t]);
+    const FourElements xi = load_four(&first[block.tile[0] * 2 + half][token + 4 * t]);
     b[half][0] = operand_times(feature_times(pair_of(xi.x), pair_of(xj.x)), xkl_low);
     b[half][1] = operand_times(feature_times(pair_of(xi.y), pair_of(xj.y)), xkl_high);
   }

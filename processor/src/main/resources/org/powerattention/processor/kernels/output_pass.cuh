@@ -1,4 +1,5 @@
 #pragma once
+#include "output_rows.cuh"
 
 constexpr int kKeyStep = 32;  // keys whose scores a warp holds at a time
 
@@ -18,29 +19,6 @@ struct OutputShared {
 #endif
 };
 static_assert(sizeof(OutputShared) == kOutputSharedBytes, "the launch must match");
-
-// The output rows of one warp: kRowBlocks blocks of 16. A lane holds rows g and g + 8 of each, and
-// of every 8 value columns the two from 2t on.
-struct OutputRows {
-  float sums[kRowBlocks][kHeadDim / 8][4];
-#if NORMALIZED
-  float weights[kRowBlocks][2];  // this lane's share of the rows' sums of weights
-#endif
-};
-
-// <q, k>^p
-__device__ __forceinline__ float power(float score) {
-#if DEGREE == 1
-  return score;
-#elif DEGREE == 2
-  return score * score;
-#elif DEGREE == 3
-  return score * score * score;
-#else
-  const float square = score * score;
-  return square * square;
-#endif
-}
 
 #if NORMALIZED
 __device__ __forceinline__ float sum_of(Pair pair) { return low_of(pair) + high_of(pair); }
@@ -131,24 +109,6 @@ __device__ __forceinline__ void read_from_state(
   }
 #endif
 }
-
-// What a block needs to know of its keys.
-struct KeyRange {
-  const element* k;
-  const element* v;
-  int64 k_stride;
-  int64 v_stride;
-  bool k_aligned;
-  bool v_aligned;
-  int64 first;  // first key: the chunk's state_start
-  int64 end;    // one past the last key: the last query row's token
-  int64 row;    // token of the block's first query row
-#if GATED
-  int64 chunk;
-  const double* gate_sum;
-  double gate_row;  // G of the first query row, from the chunk's first token on
-#endif
-};
 
 // Starts loading a tile of keys and values. Gates relative to the first query row: factors
 // exp(G_row - G_j) of keys before it, G_j - G_row from it on.
@@ -302,113 +262,32 @@ __device__ __forceinline__ void attend_chunk(
   }
 }
 
-// y = sums / weights, or sums * output_scale, of rows [first, end) from query_start on.
-__device__ __forceinline__ void write_rows(
-    const Arguments& args, const OutputRows& rows, const Sequence& sequence, int64 batch,
-    int64 query_head, int64 first, int64 end) {
-  const int g = threadIdx.x % 32 / 4;
-  const int t = threadIdx.x % 4;
-  float factors[kRowBlocks][2];
-#if NORMALIZED
-  float weights[kRowBlocks][2];
-#endif
-  for (int r = 0; r < kRowBlocks; r++) {
-    for (int c = 0; c < 2; c++) {
-#if NORMALIZED
-      float weight = rows.weights[r][c];
-      weight += __shfl_xor_sync(0xffffffff, weight, 1);
-      weight += __shfl_xor_sync(0xffffffff, weight, 2);
-      weights[r][c] = weight;
-      factors[r][c] = weight == 0.0f ? 0.0f : 1.0f / weight;
-#else
-      factors[r][c] = (float)args.output_scale;
-#endif
-    }
-  }
-  element* y = head_rows(args.y, args.y_strides, sequence, batch, query_head);
-  const bool aligned = is_aligned(args.y, args.y_strides);
-#pragma unroll
-  for (int r = 0; r < kRowBlocks; r++) {
-#pragma unroll
-    for (int c = 0; c < 2; c++) {
-      const int64 row = first + threadIdx.x / 32 * (kRowBlocks * 16) + r * 16 + c * 8 + g;
-      if (row < args.query_start || row >= end) continue;
-#if NORMALIZED
-      if (args.saved_outputs != nullptr) {
-        const int64 place = (sequence.rows + row) * args.query_heads + query_head;
-        if (t == 0) args.saved_weights[place] = weights[r][c];
-#pragma unroll
-        for (int n = 0; n < kHeadDim / 8; n++) {
-          reinterpret_cast<float2*>(args.saved_outputs + place * kHeadDim)[n * 4 + t] =
-              make_float2(rows.sums[r][n][2 * c] * factors[r][c],
-                          rows.sums[r][n][2 * c + 1] * factors[r][c]);
-        }
-      }
-#endif
-      if (args.y == nullptr) continue;
-#pragma unroll
-      for (int n = 0; n < kHeadDim / 8; n++) {
-        element* target =
-            y + (row - args.query_start) * args.y_strides.token + n * 8 + 2 * t;
-        const float low = rows.sums[r][n][2 * c] * factors[r][c];
-        const float high = rows.sums[r][n][2 * c + 1] * factors[r][c];
-        if (aligned) {
-          *reinterpret_cast<uint32*>(target) = elements_of(low, high);
-        } else {
-          target[0] = element_of(low);
-          target[1] = element_of(high);
-        }
-      }
-    }
-  }
-}
-
-// y of kOutputRows tokens of one query head: block x is a tile of rows within a chunk, block y a
-// batch entry and query head.
+// y of kOutputRows tokens of one query head.
 template <bool kWithState>
 __device__ __forceinline__ void output(const Arguments& args) {
   OutputShared& shared = *reinterpret_cast<OutputShared*>(shared_memory);
-  const int64 batch = blockIdx.y / args.query_heads;
-  const int64 query_head = blockIdx.y % args.query_heads;
-  const int64 head = query_head / (args.query_heads / args.key_heads);
-  const Sequence sequence = sequence_of(args, batch);
-  const int64 tiles = (args.chunk + kOutputRows - 1) / kOutputRows;  // of a chunk
-  const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
-  const int64 chunk = kWithState ? tile / tiles : 0;  // without a state all is one chunk
-  const int64 chunk_first = chunk * args.chunk;
-
-  KeyRange range;
-  range.first = state_start(args, sequence, chunk);
-  range.row = chunk_first + (kWithState ? tile % tiles : tile) * kOutputRows;
-  range.end = min(min(range.row + kOutputRows, chunk_first + args.chunk), sequence.tokens);
-  if (range.row >= range.end || range.end <= args.query_start) return;
-  range.k = head_rows(args.k, args.k_strides, sequence, batch, head);
-  range.v = head_rows(args.v, args.v_strides, sequence, batch, head);
-  range.k_stride = args.k_strides.token;
-  range.v_stride = args.v_strides.token;
-  range.k_aligned = is_aligned(args.k, args.k_strides);
-  range.v_aligned = is_aligned(args.v, args.v_strides);
-#if GATED
-  range.chunk = chunk;
-  range.gate_sum = args.gate_sum + token_place(args, sequence, head);
-  range.gate_row = range.gate_sum[range.row];
-#endif
+  OutputBlock block;
+  if (!block.locate(args, kWithState)) return;
+  const KeyRange& range = block.keys;
 
   // Rows before query_start have no query: what they find in its place is not written.
   const int skipped = (int)max(args.query_start - range.row, (int64)0);
-  load_rows(shared.q + skipped, head_rows(args.q, args.q_strides, sequence, batch, query_head),
+  load_rows(shared.q + skipped,
+            head_rows(args.q, args.q_strides, block.sequence, block.batch, block.query_head),
             args.q_strides.token, range.row + skipped - args.query_start,
             range.end - args.query_start, kOutputRows - skipped, kOutputThreads,
             is_aligned(args.q, args.q_strides));
   OutputRows rows{};
-  if (kWithState && (chunk > 0 || args.initial_sums != nullptr)) {
-    read_from_state(rows, shared,
-                    args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
+  if (kWithState && (block.chunk > 0 || args.initial_sums != nullptr)) {
+    read_from_state(
+        rows, shared,
+        args.snapshots +
+            chunk_place(args, block.sequence, block.head, block.chunk) * kSnapshotBytes);
 #if GATED
     // From its start to row i the state decays by exp(G_i) = exp(G_row) exp(G_i - G_row); the
     // second factor comes later.
     const float decay =
-        expf((float)(range.gate_row - gate_before(args, range.gate_sum, chunk)));
+        expf((float)(range.gate_row - gate_before(args, range.gate_sum, block.chunk)));
     float factors[kRowBlocks][2];
     for (int r = 0; r < kRowBlocks; r++) {
       factors[r][0] = factors[r][1] = decay;
@@ -417,7 +296,7 @@ __device__ __forceinline__ void output(const Arguments& args) {
 #endif
   }
   attend_chunk(args, rows, shared, range);
-  write_rows(args, rows, sequence, batch, query_head, range.row, range.end);
+  write_rows(args, rows, block.sequence, block.batch, block.query_head, range.row, range.end);
 }
 
 // Chunked form: y_i = exp(G_i) phi(q_i) S + sum_j w_ij v_j over the chunk and the tokens before it

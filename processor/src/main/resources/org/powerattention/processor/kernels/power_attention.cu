@@ -4,7 +4,11 @@
 //   gate_sum     cumulative log gates within each chunk
 #endif
 //   state_pass   the state S (and key sum z) at each chunk's start, and after the last token
+#if WGMMA
+//   join_segments  joins the segments of a sequence that state_pass walked in parallel
+#else
 //   carry_scan   joins the segments of a sequence that state_pass walked in parallel
+#endif
 //   output_pass  y from the state at the chunk's start and the attention within the chunk
 //   attention    y in attention form, without a state
 //
@@ -28,7 +32,10 @@
 #if GATED
 #include "gate_sum.cuh"
 #endif
+#include "segments.cuh"
+#if !WGMMA
 #include "carry_scan.cuh"
+#endif
 #if FP32
 #include "features_fp32.cuh"
 #include "state_pass_fp32.cuh"
@@ -51,6 +58,13 @@
 #else
 #include "features_p4.cuh"
 #endif
+#if WGMMA
+#include "wgmma.cuh"
+#include "group_products.cuh"
+#include "state_pass_90a.cuh"
+#include "output_pass_90a.cuh"
+#else
 #include "state_pass.cuh"
 #include "output_pass.cuh"
+#endif
 #endif

@@ -17,6 +17,11 @@ __device__ __forceinline__ void copy_commit() { asm volatile("cp.async.commit_gr
 // Waits for all copies of this thread.
 __device__ __forceinline__ void copy_wait() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
+// Waits for all copies of this thread but those committed last.
+__device__ __forceinline__ void copy_wait_but_latest() {
+  asm volatile("cp.async.wait_group 1;" ::: "memory");
+}
+
 // Four 8x8 matrices of 16-bit elements; lane l gives the address of row l % 8 of matrix l / 8 and
 // receives, of each matrix, elements (l / 4, 2 (l % 4)) and its right neighbour.
 __device__ __forceinline__ void load_matrices(uint32 (&r)[4], const void* row) {

@@ -151,7 +151,8 @@ __device__ __forceinline__ void add_tokens(
 #pragma unroll
     for (int block = 0; block < kWarpBlocks; block++) {
       Pair features[2][2];
-      key_features(features, shared.k_transposed, slice.blocks[block], token, g, t);
+      key_features(features, shared.k_transposed, shared.k_transposed, slice.blocks[block], token,
+                   g, t);
 #pragma unroll
       for (int half = 0; half < 2; half++) {
 #if NORMALIZED

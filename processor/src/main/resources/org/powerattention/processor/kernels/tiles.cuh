@@ -22,8 +22,8 @@ __device__ __forceinline__ bool is_aligned(const element* base, const Strides& s
 // zero. Complete after copy_wait and a barrier.
 __device__ __forceinline__ void load_rows(
     element (*target)[kRowStride], const element* head, int64 token_stride, int64 first, int64 end,
-    int rows, int threads, bool aligned) {
-  for (int i = threadIdx.x; i < rows * (kHeadDim / kPiece); i += threads) {
+    int rows, int threads, bool aligned, int thread = threadIdx.x) {
+  for (int i = thread; i < rows * (kHeadDim / kPiece); i += threads) {
     const int row = i / (kHeadDim / kPiece);
     const int column = i % (kHeadDim / kPiece) * kPiece;
     const bool valid = first + row < end;

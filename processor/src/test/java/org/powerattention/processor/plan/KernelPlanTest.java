@@ -153,7 +153,22 @@ final class KernelPlanTest {
     KernelSpec spec = new KernelSpec(3, 64, 1024, DType.FP16, true, false);
     assertThat(KernelPlan.of(spec, Part.FORWARD, Family.SM_90A).symbols())
         .containsExactly(
-            "DEGREE", 3, "BF16", 0, "FP16", 1, "FP32", 0, "GATED", 1, "NORMALIZED", 0, "SM90", 1);
+            "DEGREE",
+            3,
+            "BF16",
+            0,
+            "FP16",
+            1,
+            "FP32",
+            0,
+            "GATED",
+            1,
+            "NORMALIZED",
+            0,
+            "SM90",
+            1,
+            "WGMMA",
+            0);
     assertThat(KernelPlan.of(spec, Part.FORWARD, Family.SM_80).symbols()).containsEntry("SM90", 0);
   }
 

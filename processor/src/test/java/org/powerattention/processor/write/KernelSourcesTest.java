@@ -108,7 +108,9 @@ final class KernelSourcesTest {
     List<String> kernels = new ArrayList<>();
     switch (source.plan().part()) {
       case FORWARD -> {
-        kernels.addAll(List.of("carry_scan", "state_pass", "output_pass", "attention"));
+        boolean joins = source.plan().symbols().get("WGMMA") == 1;
+        kernels.addAll(List.of("state_pass", "output_pass", "attention"));
+        kernels.add(joins ? "join_segments" : "carry_scan");
         kernels.addAll(gated ? List.of("gate_sum") : List.of());
       }
       case BACKWARD -> {

@@ -7,5 +7,6 @@ public record ForwardTiling(
     int stateFeatures,
     int stateThreads,
     int stateSharedBytes,
-    long snapshotBytes)
+    long snapshotBytes,
+    boolean joinsSegments)
     implements Tiling {}

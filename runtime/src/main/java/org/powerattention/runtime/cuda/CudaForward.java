@@ -13,13 +13,15 @@ import org.powerattention.runtime.spi.Memory;
 final class CudaForward {
   private static final int GATE_THREADS = 256; // kGateThreads of gate_sum.cuh
   private static final int SCAN_THREADS = 256; // kScanThreads of carry_scan.cuh
+  private static final int JOIN_THREADS = 256; // kJoinThreads of state_pass_90a.cuh
+  private static final int WORD_BYTES = 16;
 
   private final KernelSpec spec;
   private final ForwardTiling tiling;
   private final CudaBackend backend;
   private final @Nullable CudaKernel gateSum;
   private final CudaKernel statePass;
-  private final CudaKernel carryScan;
+  private final CudaKernel segments;
   private final CudaKernel outputPass;
   private final CudaKernel attention;
 
@@ -29,7 +31,7 @@ final class CudaForward {
     this.backend = backend;
     this.gateSum = spec.gated() ? module.kernel("gate_sum", 0) : null;
     this.statePass = module.kernel("state_pass", tiling.stateSharedBytes());
-    this.carryScan = module.kernel("carry_scan", 0);
+    this.segments = module.kernel(tiling.joinsSegments() ? "join_segments" : "carry_scan", 0);
     this.outputPass = module.kernel("output_pass", tiling.outputSharedBytes());
     this.attention = module.kernel("attention", tiling.outputSharedBytes());
   }
@@ -64,21 +66,7 @@ final class CudaForward {
       gateSum.launch(plan.chunks(), heads, 1, GATE_THREADS, 0, stream, arguments);
     }
     if (plan.statePass()) {
-      if (plan.segments() > 1) {
-        ForwardArguments.segmentTotals(arguments, true);
-        statePass(plan.segments() - 1, heads, stream, arguments);
-        ForwardArguments.segmentTotals(arguments, false);
-        long numbers = spec.stateBytes() / Float.BYTES;
-        carryScan.launch(
-            ForwardPlan.divideUp(numbers, SCAN_THREADS),
-            heads,
-            1,
-            SCAN_THREADS,
-            0,
-            stream,
-            arguments);
-      }
-      statePass(plan.segments(), heads, stream, arguments);
+      walk(plan, heads, stream, arguments);
     }
     long rowTiles = plan.chunks() * ForwardPlan.divideUp(plan.chunk(), tiling.outputRows());
     (plan.readsState() ? outputPass : attention)
@@ -90,6 +78,23 @@ final class CudaForward {
             tiling.outputSharedBytes(),
             stream,
             arguments);
+  }
+
+  /** Computes the states: segments of a sequence at the same time, and what precedes each. */
+  private void walk(ForwardPlan plan, long heads, long stream, ByteBuffer arguments) {
+    boolean several = plan.segments() > 1;
+    if (several && !tiling.joinsSegments()) {
+      ForwardArguments.segmentTotals(arguments, true);
+      statePass(plan.segments() - 1, heads, stream, arguments);
+      ForwardArguments.segmentTotals(arguments, false);
+      long blocks = ForwardPlan.divideUp(spec.stateBytes() / Float.BYTES, SCAN_THREADS);
+      segments.launch(blocks, heads, 1, SCAN_THREADS, 0, stream, arguments);
+    }
+    statePass(plan.segments(), heads, stream, arguments);
+    if (several && tiling.joinsSegments()) {
+      long blocks = ForwardPlan.divideUp(tiling.snapshotBytes() / WORD_BYTES, JOIN_THREADS);
+      segments.launch(blocks, plan.segments(), heads, JOIN_THREADS, 0, stream, arguments);
+    }
   }
 
   private void statePass(long segments, long heads, long stream, ByteBuffer arguments) {

@@ -23,7 +23,8 @@ final class ForwardPlanTest {
   private static final KernelSpec SPEC = new KernelSpec(2, 64, 256, DType.BF16, true, true);
 
   /** 2,304 features make nine thread blocks of the state pass. */
-  private static final ForwardTiling TILING = new ForwardTiling(128, 128, 0, 256, 128, 0, 1000);
+  private static final ForwardTiling TILING =
+      new ForwardTiling(128, 128, 0, 256, 128, 0, 1000, false);
 
   @Test
   void batchEntriesHaveAllTheirTokensAndChunks() {
@@ -94,6 +95,24 @@ final class ForwardPlanTest {
           assertWithMessage(Arrays.toString(offsets)).that(taken[place]).isFalse();
           taken[place++] = true;
         }
+      }
+    }
+  }
+
+  @Test
+  void segmentsThatAreJoinedFillTheMultiprocessorsAndAreNotTooMany() {
+    // 8 heads of 5 blocks each: three segments of 22 chunks are one wave.
+    assertThat(ForwardPlan.fastestSegment(40, 64, MULTIPROCESSORS)).isEqualTo(22);
+    // Enough heads fill the device alone.
+    assertThat(ForwardPlan.fastestSegment(480, 64, MULTIPROCESSORS)).isEqualTo(64);
+    assertThat(ForwardPlan.fastestSegment(1, 1, MULTIPROCESSORS)).isEqualTo(1);
+    for (long blocks = 1; blocks < 2000; blocks = blocks * 3 / 2 + 1) {
+      for (long chunks = 1; chunks < 5000; chunks = chunks * 3 / 2 + 1) {
+        long perSegment = ForwardPlan.fastestSegment(blocks, chunks, MULTIPROCESSORS);
+        assertThat(perSegment).isAtLeast(1);
+        assertThat(perSegment).isAtMost(chunks);
+        // The kernel that joins them has a thread for each.
+        assertThat(ForwardPlan.divideUp(chunks, perSegment)).isAtMost(256);
       }
     }
   }

@@ -1,0 +1,94 @@
+package org.powerattention.processor.plan;
+
+import java.util.List;
+import org.powerattention.annotations.KernelSpec;
+
+/**
+ * Tile sizes of the BF16 kernels on Hopper's asynchronous products: warpgroups of 128 threads
+ * multiply 64 rows by all columns, and one more brings operands to shared memory.
+ */
+final class HopperTiling {
+  /** Rows of a product, and features of a slab of a snapshot. */
+  static final int ROWS = 64;
+
+  private static final int GROUP = 128;
+  private static final int STATE_TOKENS = 64; // kStateTokens of tiles.cuh
+  private static final int ELEMENT_BYTES = 2;
+  private static final int BARRIER_BYTES = 8;
+
+  /** Registers for the tiles of a thread of the state pass; it needs some 50 more. */
+  private static final int STATE_REGISTERS = 152;
+
+  private HopperTiling() {}
+
+  /** Registers of a block's threads: setmaxnreg moves them from those that bring to the others. */
+  private record Registers(int multiplier, int bringer) {}
+
+  static ForwardSizes of(KernelSpec spec, List<Constant> constants) {
+    int headDim = spec.headDim();
+    // One more core matrix of columns for the sums of weights.
+    int columns = headDim + (spec.normalized() ? 8 : 0);
+    int slabBytes = ROWS * columns * ELEMENT_BYTES;
+    int slabs = divideUp(spec.featureDim(), ROWS);
+
+    // Output: as many rows as registers allow share every operand read from shared memory.
+    boolean wide = headDim > 64;
+    int outputGroups = wide ? 3 : 4;
+    Registers output = wide ? new Registers(160, 32) : new Registers(112, 32);
+    int outputRows = outputGroups * ROWS;
+    int slabStages = wide ? 4 : 8;
+    int keyStages = wide ? 2 : 3;
+    int gateBytes = spec.gated() ? ROWS * (outputGroups * Float.BYTES + 2 * Float.BYTES) : 0;
+    int keyTileBytes = ROWS * (headDim + columns) * ELEMENT_BYTES + gateBytes;
+    int outputShared =
+        slabStages * (slabBytes + 2 * BARRIER_BYTES)
+            + keyStages * (keyTileBytes + 2 * BARRIER_BYTES)
+            + outputRows * (headDim + 8) * ELEMENT_BYTES;
+
+    // State: a warpgroup's accumulators are its features times all columns. As few blocks as hold
+    // all slabs share them evenly.
+    int tileRegisters = columns / 2 + (spec.degree() > 2 ? 8 : 0); // sums, and which features
+    int mostTiles = STATE_REGISTERS / tileRegisters;
+    int stateGroups = Math.min(2, slabs);
+    int stateBlocks = divideUp(slabs, stateGroups * mostTiles);
+    int groupTiles = divideUp(slabs, stateGroups * stateBlocks);
+    Registers state = new Registers(200, 104);
+    int stateStages = wide ? 3 : 4;
+    int keyCopies = spec.degree() > 1 ? 2 : 1;
+    int stepBytes =
+        (headDim * (STATE_TOKENS + 16) * keyCopies + STATE_TOKENS * columns) * ELEMENT_BYTES;
+    int stateShared =
+        stateStages * (stepBytes + 2 * BARRIER_BYTES) + 2 * STATE_TOKENS * Float.BYTES;
+
+    add(constants, "kRowStride", headDim + 8, "elements of a row in shared memory");
+    add(constants, "kRowBlocks", 1, "blocks of 16 rows of a warp");
+    add(constants, "kSumColumns", columns, "value columns, and those of the sums of weights");
+    add(constants, "kOutputGroups", outputGroups, "warpgroups of an output block that multiply");
+    add(constants, "kSlabStages", slabStages, "slabs of a snapshot that it holds");
+    add(constants, "kKeyStages", keyStages, "tiles of keys and values that it holds");
+    add(constants, "kMultiplierRegisters", output.multiplier, "registers of a thread of these");
+    add(constants, "kBringerRegisters", output.bringer, "of a thread that brings operands");
+    add(constants, "kStateGroups", stateGroups, "warpgroups of a state block that multiply");
+    add(constants, "kGroupTiles", groupTiles, "tiles of 64 features of each");
+    add(constants, "kStateStages", stateStages, "steps of tokens that it holds");
+    add(constants, "kStateMultiplierRegisters", state.multiplier, "registers of a thread of these");
+    add(constants, "kStateBringerRegisters", state.bringer, "of a thread that brings operands");
+    return new ForwardSizes(
+        outputRows,
+        (outputGroups + 1) * GROUP,
+        outputShared,
+        stateGroups * groupTiles * ROWS,
+        (stateGroups + 1) * GROUP,
+        stateShared,
+        (long) slabs * slabBytes,
+        true);
+  }
+
+  private static void add(List<Constant> constants, String name, int value, String comment) {
+    constants.add(new Constant("int", name, value, comment));
+  }
+
+  private static int divideUp(int dividend, int divisor) {
+    return (dividend + divisor - 1) / divisor;
+  }
+}

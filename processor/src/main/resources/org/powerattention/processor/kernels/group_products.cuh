@@ -1,0 +1,23 @@
+#pragma once
+// Stands in for the products that the generator writes: here those of headDim 64, normalised, with
+// the constants that such a source has besides those of spec.cuh.
+constexpr int kSumColumns = 72;
+constexpr int kOutputGroups = 4;
+constexpr int kSlabStages = 8;
+constexpr int kKeyStages = 3;
+constexpr int kMultiplierRegisters = 112;
+constexpr int kBringerRegisters = 32;
+constexpr int kStateGroups = 2;
+constexpr int kGroupTiles = 4;
+constexpr int kStateStages = 4;
+constexpr int kStateMultiplierRegisters = 200;
+constexpr int kStateBringerRegisters = 104;
+
+template <bool kSummedRows>
+__device__ void multiply_group(float (&sums)[32], const uint32 (&a)[4], uint64 b);
+
+template <bool kSummedRows>
+__device__ void multiply_group(float (&sums)[36], const uint32 (&a)[4], uint64 b);
+
+template <bool kSummedRows>
+__device__ void begin_group(float (&sums)[32], const uint32 (&a)[4], uint64 b);
