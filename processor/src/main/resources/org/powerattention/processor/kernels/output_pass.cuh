@@ -132,6 +132,30 @@ __device__ __forceinline__ void read_from_state(
 #endif
 }
 
+// Rows of a joint take what joint_rows has of them in place of what the snapshot gave.
+__device__ __forceinline__ void take_joint(
+    OutputRows& rows, const Arguments& args, int64 chunk, int64 first) {
+  const int t = threadIdx.x % 4;
+#pragma unroll
+  for (int r = 0; r < kRowBlocks; r++) {
+#pragma unroll
+    for (int c = 0; c < 2; c++) {
+      const int64 row = first + threadIdx.x / 32 * (kRowBlocks * 16) + r * 16 + c * 8 +
+                        threadIdx.x % 32 / 4;
+      const float* joint = joint_row(args, blockIdx.y, chunk, row);
+      if (joint == nullptr) continue;
+#pragma unroll
+      for (int n = 0; n < kHeadDim / 8; n++) {
+        rows.sums[r][n][2 * c] = joint[n * 8 + 2 * t];
+        rows.sums[r][n][2 * c + 1] = joint[n * 8 + 2 * t + 1];
+      }
+#if NORMALIZED
+      rows.weights[r][c] = t == 0 ? fmaxf(joint[kHeadDim], 0.0f) : 0.0f;
+#endif
+    }
+  }
+}
+
 // What a block needs to know of its keys.
 struct KeyRange {
   const element* k;
@@ -404,6 +428,7 @@ __device__ __forceinline__ void output(const Arguments& args) {
   if (kWithState && (chunk > 0 || args.initial_sums != nullptr)) {
     read_from_state(rows, shared,
                     args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
+    take_joint(rows, args, chunk, range.row);
 #if GATED
     // From its start to row i the state decays by exp(G_i) = exp(G_row) exp(G_i - G_row); the
     // second factor comes later.

@@ -19,6 +19,8 @@ import org.powerattention.runtime.spi.ForwardProblem;
  * @param gateSumBytes bytes of the cumulative log gates
  * @param snapshotBytes bytes of the states at the chunks' starts
  * @param segmentBytes bytes of the segments' own states
+ * @param jointNumbers numbers that the first rows read from the caller's initial state
+ * @param jointParts thread blocks that share the features of a head's joint
  */
 record ForwardPlan(
     long chunk,
@@ -31,13 +33,21 @@ record ForwardPlan(
     boolean readsState,
     long gateSumBytes,
     long snapshotBytes,
-    long segmentBytes) {
+    long segmentBytes,
+    long jointNumbers,
+    long jointParts) {
   /** Thread blocks of the state pass that a multiprocessor holds: registers allow two. */
   private static final long STATE_BLOCKS_PER_MULTIPROCESSOR = 2;
 
   private static final long ALIGNMENT = 256;
 
-  static ForwardPlan of(ForwardProblem problem, ForwardTiling tiling, int multiprocessors) {
+  /**
+   * Plans a call.
+   *
+   * @param joints whether the first rows read the initial state apart: see {@code joints.cuh}
+   */
+  static ForwardPlan of(
+      ForwardProblem problem, ForwardTiling tiling, int multiprocessors, boolean joints) {
     KernelSpec spec = problem.spec();
     long heads = (long) problem.batch() * problem.keyHeads();
     boolean readsState = problem.chunked() || problem.initialState() != null;
@@ -51,6 +61,8 @@ record ForwardPlan(
       perSegment = divideUp(chunks, segmentsThatFill(blocks, chunks, multiprocessors));
     }
     long segments = divideUp(chunks, perSegment);
+    long rows = (long) problem.batch() * problem.queryHeads() * Joints.TOKENS;
+    int rowNumbers = spec.headDim() + (spec.normalized() ? 1 : 0);
     return new ForwardPlan(
         cut.length(),
         chunks,
@@ -62,7 +74,9 @@ record ForwardPlan(
         readsState,
         spec.gated() ? problem.keyHeads() * cut.allTokens() * Double.BYTES : 0,
         readsState ? problem.keyHeads() * cut.places() * tiling.snapshotBytes() : 0,
-        segments > 1 ? heads * segments * spec.stateBytes() : 0);
+        segments > 1 ? heads * segments * spec.stateBytes() : 0,
+        joints && problem.initialState() != null ? rows * rowNumbers : 0,
+        Joints.parts(spec, (long) problem.batch() * problem.queryHeads()));
   }
 
   /**
@@ -86,9 +100,17 @@ record ForwardPlan(
     return snapshotOffset() + align(snapshotBytes);
   }
 
+  long partialsOffset() {
+    return segmentOffset() + align(segmentBytes);
+  }
+
+  long totalsOffset() {
+    return partialsOffset() + align(jointParts * jointNumbers * Double.BYTES);
+  }
+
   /** Returns the bytes of the whole workspace. */
   long workspaceBytes() {
-    return segmentOffset() + segmentBytes;
+    return totalsOffset() + jointNumbers * Float.BYTES;
   }
 
   static long divideUp(long dividend, long divisor) {

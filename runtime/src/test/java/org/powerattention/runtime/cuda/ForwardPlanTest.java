@@ -99,7 +99,7 @@ final class ForwardPlanTest {
   }
 
   private static ForwardPlan plan(ForwardProblem problem) {
-    return ForwardPlan.of(problem, TILING, MULTIPROCESSORS);
+    return ForwardPlan.of(problem, TILING, MULTIPROCESSORS, true);
   }
 
   private static ForwardProblem dense(int batch, int tokens, boolean chunked) {
