@@ -79,7 +79,7 @@ struct Arguments {
   float* saved_outputs;        // y before it is rounded [all_tokens, query_heads, kHeadDim]
   float* saved_weights;        // sums of the rows' weights [all_tokens, query_heads]
   double* joint_partials;      // workspace [joint_parts, joint_numbers]
-  float* joint_totals;         // workspace [batch, query_heads, kOverlap, kJointNumbers]; null
+  float* joint_totals;         // workspace [batch, query_heads, kHeadJoint]; null
                                // where there is no joint before the first token
   Strides q_strides;
   Strides k_strides;
@@ -754,8 +754,11 @@ void joint_sums(const __grid_constant__ Arguments args) {
 
 constexpr int kJointNumbers = kHeadDim;  // of a row: phi(q) S
 
-// phi(q) S and phi(q) z of the first kOverlap rows of each sequence, with the initial state, in
-// shares of some features each; joint_sums adds them.
+constexpr int kHeadJoint = kOverlap * kJointNumbers + 1;  // of a head: its rows, whether they count
+
+// phi(q) S and phi(q) z of the first kOverlap queries of each sequence, with the initial state, in
+// shares of some features each; joint_sums adds them. In a prefill call, tokens of the window come
+// before the queries, and zeros where it has too few; where it is full there is nothing to do.
 // Grid (joint_parts, batch * query_heads).
 extern "C" __global__ __launch_bounds__(kJointThreads)
 void joint_rows(const __grid_constant__ Arguments args) {
@@ -764,21 +767,28 @@ void joint_rows(const __grid_constant__ Arguments args) {
   const int64 query_head = blockIdx.y % args.query_heads;
   const int64 head = query_head / (args.query_heads / args.key_heads);
   const Sequence sequence = sequence_of(args, batch);
+  const element* first_key = head_rows(args.k, args.k_strides, sequence, batch, head);
+  const bool full =
+      args.query_start > 0 &&
+      __syncthreads_or(threadIdx.x < kHeadDim && float_of(first_key[threadIdx.x]) != 0.0f);
+  double* target = args.joint_partials + blockIdx.x * args.joint_numbers +
+                   blockIdx.y * (int64)kHeadJoint;
+  if (threadIdx.x == 0) target[kHeadJoint - 1] = full ? 0.0 : 1.0;
+  if (full) return;
   load_joint_rows(shared.x, head_rows(args.q, args.q_strides, sequence, batch, query_head),
-                  args.q_strides.token, 0, sequence.tokens, kOverlap);
+                  args.q_strides.token, 0, sequence.tokens - args.query_start, kOverlap);
   const JointState<const float> state(
       args.initial_sums, args.initial_key_sums, batch * args.key_heads + head);
-  double* target = args.joint_partials + blockIdx.x * args.joint_numbers +
-                   blockIdx.y * (int64)(kOverlap * kJointNumbers);
   read_joint<true, kJointNumbers != kHeadDim>(shared, state, target, kJointNumbers);
 }
 
-// What joint_rows has of a row: null if it has nothing. `row` counts from the sequence's first;
-// `place` is batch * query_heads + query head.
+// What joint_rows has of a row: null if it has nothing. `place` is batch * query_heads + query head.
 __device__ __forceinline__ const float* joint_row(
     const Arguments& args, int64 place, int64 chunk, int64 row) {
-  if (args.joint_totals == nullptr || chunk > 0 || row >= kOverlap) return nullptr;
-  return args.joint_totals + (place * kOverlap + row) * kJointNumbers;
+  const int64 query = row - args.query_start;
+  if (args.joint_totals == nullptr || chunk > 0 || query < 0 || query >= kOverlap) return nullptr;
+  const float* joint = args.joint_totals + place * kHeadJoint;
+  return joint[kHeadJoint - 1] == 0.0f ? nullptr : joint + query * kJointNumbers;
 }
 
 // Takes the last kOverlap tokens of each sequence, which state_pass leaves out, into the final state:

@@ -47,7 +47,7 @@ class ForwardArgumentsTest {
             new PackedView(new int[] {0, 3000, 5000}, new Place(1200)),
             0);
     ForwardPlan plan =
-        ForwardPlan.of(problem, new ForwardTiling(128, 128, 0, 256, 128, 0, 10), 132, true);
+        ForwardPlan.of(problem, new ForwardTiling(128, 128, 0, 256, 128, 0, 10), 132);
     Map<String, Object> fields =
         read(SOURCE, ForwardArguments.of(problem, plan, 31, 17, new Place(1L << 40)));
 
@@ -85,7 +85,7 @@ class ForwardArgumentsTest {
     expected.put("chunk", 1024L);
     expected.put("chunks_per_segment", plan.chunksPerSegment());
     expected.put("segments", plan.segments());
-    expected.put("joint_numbers", 2L * 6 * 64 * 65);
+    expected.put("joint_numbers", 2L * 6 * (64 * 65 + 1));
     expected.put("joint_parts", 64L);
     expected.put("segment_totals", 0L);
     expected.put("output_scale", 0.25);
@@ -96,7 +96,7 @@ class ForwardArgumentsTest {
   void segmentTotalsAreSetInTheirField() throws IOException {
     ForwardProblem problem = small();
     ForwardPlan plan =
-        ForwardPlan.of(problem, new ForwardTiling(128, 128, 0, 256, 128, 0, 10), 132, true);
+        ForwardPlan.of(problem, new ForwardTiling(128, 128, 0, 256, 128, 0, 10), 132);
     ByteBuffer arguments = ForwardArguments.of(problem, plan, 0, 0, null);
     Map<String, Object> before = read(SOURCE, arguments.duplicate().order(arguments.order()));
     ForwardArguments.segmentTotals(arguments, true);

@@ -143,7 +143,7 @@ class GradientArgumentsTest {
     ForwardProblem forward = ForwardArgumentsTest.small();
     ForwardTiling tiling = new ForwardTiling(128, 128, 0, 256, 128, 0, 10);
     ByteBuffer written =
-        ForwardArguments.of(forward, ForwardPlan.of(forward, tiling, 132, true), 0, 0, null);
+        ForwardArguments.of(forward, ForwardPlan.of(forward, tiling, 132), 0, 0, null);
 
     assertThat(written.remaining()).isGreaterThan(0);
     assertThat(serving).isEqualTo(servingBefore);

@@ -19,7 +19,7 @@ struct Arguments {
   float* saved_outputs;        // y before it is rounded [all_tokens, query_heads, kHeadDim]
   float* saved_weights;        // sums of the rows' weights [all_tokens, query_heads]
   double* joint_partials;      // workspace [joint_parts, joint_numbers]
-  float* joint_totals;         // workspace [batch, query_heads, kOverlap, kJointNumbers]; null
+  float* joint_totals;         // workspace [batch, query_heads, kHeadJoint]; null
                                // where there is no joint before the first token
   Strides q_strides;
   Strides k_strides;

@@ -46,20 +46,20 @@ final class CudaForward {
   }
 
   /**
-   * Enqueues a call with margins, as {@link #launch(ForwardProblem)} does: no query follows the
-   * initial state so closely, nor does one follow the final state, that it would rest on it alone.
-   * The tokens are those of k and v; they may not be packed.
+   * Enqueues a call with margins, as {@link #launch(ForwardProblem)} does. Its tokens are those of
+   * k and v; they may not be packed.
    *
-   * @param queryStart token of k and v at which q and y begin: outputs before it are not computed
+   * @param queryStart token of k and v at which q and y begin: outputs before it are not computed;
+   *     keys before it are zeros, or tokens if the first is one
    * @param heldBack tokens at the end that the final state leaves out, up to 64
    */
   void launch(ForwardProblem problem, int queryStart, int heldBack) {
     launch(problem, queryStart, heldBack, false);
   }
 
-  private void launch(ForwardProblem problem, int queryStart, int heldBack, boolean joints) {
-    ForwardPlan plan = ForwardPlan.of(problem, tiling, backend.device().multiprocessors(), joints);
-    boolean endsInJoint = joints && problem.finalState() != null;
+  private void launch(ForwardProblem problem, int queryStart, int heldBack, boolean takesHeldBack) {
+    ForwardPlan plan = ForwardPlan.of(problem, tiling, backend.device().multiprocessors());
+    boolean endsInJoint = takesHeldBack && problem.finalState() != null;
     if (plan.workspaceBytes() == 0) {
       ByteBuffer arguments = ForwardArguments.of(problem, plan, queryStart, heldBack, null);
       launch(problem, plan, endsInJoint, arguments);

@@ -41,13 +41,7 @@ record ForwardPlan(
 
   private static final long ALIGNMENT = 256;
 
-  /**
-   * Plans a call.
-   *
-   * @param joints whether the first rows read the initial state apart: see {@code joints.cuh}
-   */
-  static ForwardPlan of(
-      ForwardProblem problem, ForwardTiling tiling, int multiprocessors, boolean joints) {
+  static ForwardPlan of(ForwardProblem problem, ForwardTiling tiling, int multiprocessors) {
     KernelSpec spec = problem.spec();
     long heads = (long) problem.batch() * problem.keyHeads();
     boolean readsState = problem.chunked() || problem.initialState() != null;
@@ -61,7 +55,7 @@ record ForwardPlan(
       perSegment = divideUp(chunks, segmentsThatFill(blocks, chunks, multiprocessors));
     }
     long segments = divideUp(chunks, perSegment);
-    long rows = (long) problem.batch() * problem.queryHeads() * Joints.TOKENS;
+    long queryHeads = (long) problem.batch() * problem.queryHeads();
     int rowNumbers = spec.headDim() + (spec.normalized() ? 1 : 0);
     return new ForwardPlan(
         cut.length(),
@@ -75,8 +69,8 @@ record ForwardPlan(
         spec.gated() ? problem.keyHeads() * cut.allTokens() * Double.BYTES : 0,
         readsState ? problem.keyHeads() * cut.places() * tiling.snapshotBytes() : 0,
         segments > 1 ? heads * segments * spec.stateBytes() : 0,
-        joints && problem.initialState() != null ? rows * rowNumbers : 0,
-        Joints.parts(spec, (long) problem.batch() * problem.queryHeads()));
+        problem.initialState() != null ? queryHeads * (Joints.TOKENS * rowNumbers + 1) : 0,
+        Joints.parts(spec, queryHeads));
   }
 
   /**

@@ -99,7 +99,7 @@ final class ForwardPlanTest {
   }
 
   private static ForwardPlan plan(ForwardProblem problem) {
-    return ForwardPlan.of(problem, TILING, MULTIPROCESSORS, true);
+    return ForwardPlan.of(problem, TILING, MULTIPROCESSORS);
   }
 
   private static ForwardProblem dense(int batch, int tokens, boolean chunked) {
