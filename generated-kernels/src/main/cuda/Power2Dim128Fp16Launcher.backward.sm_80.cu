@@ -12,6 +12,11 @@
 //   join_states          joins the segments of a sequence that state_walk walked in parallel
 //   state_gradient_walk  the gradient of the state at each chunk's start, from the end
 //   join_gradients       joins its segments, and multiplies gradients with states
+//   joint_gradient       the first rows' share of the gradient of a caller's initial state
+//   joint_queries        dq of the first rows from that state, in shares
+//   joint_keys           dk of the last tokens from the gradient of a caller's final state, in shares
+//   joint_values         dv likewise
+//   joint_sums           adds the shares
 //   query_gradients      dq from the state at the chunk's start and from the chunk's keys
 //   key_gradients        dk and dv from the state's gradient and from the chunk's queries
 //   gate_gradients       dlog_gate from sums that the two before it leave
@@ -29,6 +34,7 @@
 constexpr int kDegree = 2;                     // p
 constexpr int kHeadDim = 128;                  // d
 constexpr int kFeatures = 8704;                // D
+constexpr int kTileSize = 8;                   // tau
 constexpr int kTiles = 16;                     // d / tau
 constexpr int kRowStride = 136;                // elements of a row in shared memory
 constexpr int kStateFeatures = 128;            // features of a state block
@@ -99,6 +105,12 @@ struct Arguments {
   const float* final_key_gradient;  // of z
   float* initial_gradient;     // of S before the first token
   float* initial_key_gradient;      // of z
+  double* joint_partials;      // workspace [joint_parts, joint_numbers]
+  float* joint_totals;         // workspace [joint_numbers]: query_joints, then key_joints
+  float* query_joints;         // [batch, query_heads, kOverlap, kHeadDim]; null without
+                               // initial_sums
+  float* key_joints;           // [batch, key_heads, kOverlap, 2 kHeadDim]; null without
+                               // final_gradient
   Strides q_strides;
   Strides k_strides;
   Strides v_strides;
@@ -116,7 +128,9 @@ struct Arguments {
   int64 segments;
   int64 all_tokens;            // rows
   int64 all_chunks;            // slots for chunks of a head
-  int64 state_end;             // tokens that the final state takes in, unless packed: all
+  int64 held_back;             // tokens at the end that the final state leaves out: none
+  int64 joint_numbers;
+  int64 joint_parts;           // blocks that share the features of a head's joint
   double output_scale;         // scale^p; 1 where y is normalised
 };
 
@@ -141,7 +155,7 @@ struct Sequence {
   int64 rows;         // its first token among the tokens of all sequences
   int64 chunks;
   int64 first_chunk;  // place of its first chunk among those of all sequences
-  int64 state_end;    // first token that the final state leaves out
+  int64 state_end;    // first token that a walk leaves out of the final state
 };
 
 template <typename Args>
@@ -160,7 +174,7 @@ __device__ __forceinline__ Sequence sequence_of(const Args& args, int64 index) {
   // Packed, each sequence has one place more than whole chunks fit: its last may be cut short.
   sequence.first_chunk =
       packed ? sequence.first / args.chunk + index : index * sequence.chunks;
-  sequence.state_end = packed ? sequence.tokens : args.state_end;
+  sequence.state_end = max(sequence.tokens - args.held_back, (int64)0);
   return sequence;
 }
 
@@ -186,7 +200,7 @@ __device__ __forceinline__ int64 chunk_place(
 }
 
 // First token that the state read by a chunk leaves out; for the chunk after the last, the
-// first that the final state leaves out.
+// first that a walk leaves out of the final state.
 template <typename Args>
 __device__ __forceinline__ int64 state_start(
     const Args& args, const Sequence& sequence, int64 chunk) {
@@ -1192,8 +1206,9 @@ void state_gradient_walk(const __grid_constant__ Arguments args) {
         slice, args.state_gradients + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
     if (chunk == segment.first && !whole) break;
     decay_slice(slice, expf((float)chunk_log_decay(args, sequence, gate_sum, chunk)));
-    const int64 first = chunk * args.chunk;
-    const int64 end = min(first + args.chunk, sequence.tokens);
+    // The first rows' share of the gradient of the initial state is joint_gradient's.
+    const int64 first = chunk == 0 ? kOverlap : chunk * args.chunk;
+    const int64 end = min((chunk + 1) * args.chunk, sequence.tokens);
     for (int64 query_head = head * group; query_head < (head + 1) * group; query_head++) {
       tokens.x = head_rows(args.q, args.q_strides, sequence, batch, query_head);
       tokens.values = head_rows(args.dy, args.dy_strides, sequence, batch, query_head);
@@ -1237,11 +1252,23 @@ __device__ __forceinline__ void write_numbers(
   *reinterpret_cast<uint4*>(word) = bits;
 }
 
+// Numbers of a head's state of the caller's, or of the gradient of one; `number` counts as in a
+// segment's own state.
+template <int kNumbers>
+__device__ __forceinline__ void read_caller(
+    float (&values)[kNumbers], const float* sums, const float* key_sums, int64 number, float factor) {
+  const int64 size = (int64)kFeatures * kHeadDim;
+  const float* source = number < size ? sums + blockIdx.y * size + number
+                                      : key_sums + blockIdx.y * (int64)kFeatures + number - size;
+  for (int n = 0; n < kNumbers; n++) values[n] = source[n] * factor;
+}
+
 // Joins one word of all chunks of a head; `number` is its first in a segment's own state. Every
 // segment's snapshots are of the segment alone; what precedes it (of gradients: follows it) is added
 // here, decayed from chunk to chunk:
 //   snapshot += carry;  carry <- exp(G_chunk) carry;  at a segment's end, carry += its own state.
-// Of gradients, also the product with the chunk's state, decayed to where that stands.
+// Of gradients, also the product with the chunk's state, decayed to where that stands. A caller's
+// states enter it as they are: what passes over all of a short call may be in effect one pair.
 template <bool kGradient, int kNumbers>
 __device__ __forceinline__ void join(
     const Arguments& args, int64 word, int64 number, int feature, bool valid) {
@@ -1275,7 +1302,15 @@ __device__ __forceinline__ void join(
       for (int n = 0; n < kNumbers; n++) carry[n] *= decay;
       if (kGradient) {
         float states[kNumbers] = {};
-        if (valid) read_numbers(states, args.states + offset);
+        if (valid) {
+          read_numbers(states, args.states + offset);
+          if (chunk == 0 && args.initial_sums != nullptr) {
+            read_caller(states, args.initial_sums, args.initial_key_sums, number, multiplicity);
+          }
+          if (chunk == sequence.chunks - 1 && args.final_gradient != nullptr) {
+            read_caller(values, args.final_gradient, args.final_key_gradient, number, 1);
+          }
+        }
         float product = 0;
         for (int n = 0; n < kNumbers; n++) product = fmaf(values[n], states[n], product);
         product *= decay / multiplicity;  // both have it folded in
@@ -1324,6 +1359,482 @@ void join_states(const __grid_constant__ Arguments args) {
 extern "C" __global__ __launch_bounds__(kJoinThreads)
 void join_gradients(const __grid_constant__ Arguments args) {
   join_words<true>(args);
+}
+
+// Rows on both sides of a joint, where one call ends and another goes on from its state. Near it a
+// row may rest on the state alone, which under strong gates is in effect one key. Where that key's
+// score is small, phi(q) S cancels, in 16 bits beyond use. So the kOverlap tokens on each side meet
+// the caller's states in fp32: features in fp32, short sums in fp32, sums of those in fp64.
+
+constexpr int kRun = 16;  // features of a step
+constexpr int kRuns = kFeatures / kRun;
+constexpr int kJointGroups = 256 / kHeadDim >= 16  ? 16
+                             : 256 / kHeadDim >= 8 ? 8
+                             : 256 / kHeadDim >= 4 ? 4
+                                                   : 2;
+constexpr int kJointThreads = kHeadDim * kJointGroups;  // a value column each, in groups
+constexpr int kGroupRows = kOverlap / kJointGroups;
+
+constexpr int kTuplePlaces =  // features of one tuple of tiles
+    kTileSize * (kDegree > 1 ? kTileSize : 1) * (kDegree > 2 ? kTileSize : 1) *
+    (kDegree > 3 ? kTileSize : 1);
+static_assert(kTuplePlaces % kRun == 0, "a run has one tuple");
+
+// kRun features of the tiled symmetric power that follow one another. Features are ordered by
+// non-decreasing tuple of tiles, then by the places within the tiles, the last fastest.
+struct FeatureRun {
+  int tiles[kDegree];
+  int place;  // of the first feature, among those of the tuple
+
+  __device__ __forceinline__ explicit FeatureRun(int run) : place(run * kRun % kTuplePlaces) {
+    int tuple = run * kRun / kTuplePlaces;
+    int tile = 0;
+#pragma unroll
+    for (int position = 0; position < kDegree; position++) {
+      const int more = kDegree - 1 - position;
+      while (tile < kTiles - 1) {
+        // Tuples with this tile here: the rest chosen from it on, C(n + more - 1, more).
+        int count = 1;
+#pragma unroll
+        for (int m = 1; m <= more; m++) count = count * (kTiles - tile + m - 1) / m;
+        if (tuple < count) break;
+        tuple -= count;
+        tile++;
+      }
+      tiles[position] = tile;
+    }
+  }
+
+  __device__ __forceinline__ void advance() {
+    place += kRun;
+    if (place < kTuplePlaces) return;
+    place = 0;
+    // The last tile that can still move does, and all after it move to the same tile.
+    bool moved = false;
+#pragma unroll
+    for (int position = kDegree - 1; position >= 0; position--) {
+      if (!moved && tiles[position] < kTiles - 1) {
+        moved = true;
+        const int tile = tiles[position] + 1;
+#pragma unroll
+        for (int later = position; later < kDegree; later++) tiles[later] = tile;
+      }
+    }
+  }
+
+  // Orderings of the tuple, p! over the factorials of its repetitions.
+  __device__ __forceinline__ float multiplicity() const {
+    int orderings = 1;
+    int repeated = 1;
+#pragma unroll
+    for (int position = 1; position < kDegree; position++) {
+      repeated = tiles[position] == tiles[position - 1] ? repeated + 1 : 1;
+      orderings = orderings * (position + 1) / repeated;
+    }
+    return (float)orderings;
+  }
+
+  // Dimensions whose product a feature of the run is.
+  __device__ __forceinline__ void locate(int (&dimensions)[kDegree], int feature) const {
+    int rest = place + feature;
+#pragma unroll
+    for (int position = kDegree - 1; position >= 0; position--) {
+      dimensions[position] = tiles[position] * kTileSize + rest % kTileSize;
+      rest /= kTileSize;
+    }
+  }
+
+  __device__ __forceinline__ float of(const float* x, int feature) const {
+    int dimensions[kDegree];
+    locate(dimensions, feature);
+    float product = x[dimensions[0]];
+#pragma unroll
+    for (int position = 1; position < kDegree; position++) product *= x[dimensions[position]];
+    return product;
+  }
+};
+
+// The runs of features of block x of a grid.
+struct RunRange {
+  int first;
+  int end;
+
+  __device__ __forceinline__ RunRange()
+      : first((int)((int64)kRuns * blockIdx.x / gridDim.x)),
+        end((int)((int64)kRuns * (blockIdx.x + 1) / gridDim.x)) {}
+};
+
+// What a caller's state, or the gradient of one, is of one head.
+template <typename Number>
+struct JointState {
+  Number* sums;      // [kFeatures, kHeadDim]
+  Number* key_sums;  // [kFeatures], if normalised
+
+  __device__ __forceinline__ JointState(Number* all_sums, Number* all_key_sums, int64 head)
+      : sums(all_sums + head * (int64)kFeatures * kHeadDim),
+        key_sums(all_key_sums + head * (int64)kFeatures) {}
+};
+
+struct JointShared {
+  float x[kOverlap][kHeadDim + 1];
+  float phi[kRun][kOverlap];  // features of x
+  float value_weights[kOverlap];
+  float sum_weights[kOverlap];
+};
+
+// Loads rows [first, first + rows) of one head; rows from `end` on are zero.
+template <int kStride>
+__device__ __forceinline__ void load_joint_rows(
+    float (*target)[kStride], const element* head, int64 token_stride, int64 first, int64 end,
+    int rows) {
+  for (int i = threadIdx.x; i < rows * kHeadDim; i += blockDim.x) {
+    const int64 token = first + i / kHeadDim;
+    target[i / kHeadDim][i % kHeadDim] =
+        token < end ? float_of(head[token * token_stride + i % kHeadDim]) : 0.0f;
+  }
+}
+
+__device__ __forceinline__ void expand_rows(
+    JointShared& shared, const FeatureRun& run, float multiplicity) {
+  for (int i = threadIdx.x; i < kRun * kOverlap; i += kJointThreads) {
+    shared.phi[i / kOverlap][i % kOverlap] =
+        run.of(shared.x[i % kOverlap], i / kOverlap) * multiplicity;
+  }
+}
+
+// Of each row x, this block's share of phi(x) S, and of phi(x) z: to target[row * stride + column],
+// the latter in column kHeadDim. Features count by their multiplicities unless S has them folded in.
+template <bool kMultiplicities, bool kKeySums>
+__device__ __forceinline__ void read_joint(
+    JointShared& shared, const JointState<const float>& state, double* target, int stride) {
+  const RunRange range;
+  const int column = threadIdx.x % kHeadDim;
+  const int first_row = threadIdx.x / kHeadDim * kGroupRows;
+  double totals[kGroupRows] = {};
+  double weights = 0;
+  FeatureRun run(range.first);
+  for (int index = range.first; index < range.end; index++) {
+    float numbers[kRun];
+#pragma unroll
+    for (int f = 0; f < kRun; f++) {
+      numbers[f] = state.sums[((int64)index * kRun + f) * kHeadDim + column];
+    }
+    __syncthreads();  // x is there; phi of the last run is read
+    expand_rows(shared, run, kMultiplicities ? run.multiplicity() : 1.0f);
+    run.advance();
+    __syncthreads();  // phi is complete
+    float sums[kGroupRows] = {};
+#pragma unroll
+    for (int f = 0; f < kRun; f++) {
+#pragma unroll
+      for (int row = 0; row < kGroupRows; row += 4) {
+        const float4 phi = *reinterpret_cast<const float4*>(&shared.phi[f][first_row + row]);
+        sums[row] = fmaf(phi.x, numbers[f], sums[row]);
+        sums[row + 1] = fmaf(phi.y, numbers[f], sums[row + 1]);
+        sums[row + 2] = fmaf(phi.z, numbers[f], sums[row + 2]);
+        sums[row + 3] = fmaf(phi.w, numbers[f], sums[row + 3]);
+      }
+    }
+#pragma unroll
+    for (int row = 0; row < kGroupRows; row++) totals[row] += sums[row];
+    if (kKeySums && threadIdx.x < kOverlap) {
+      float sum = 0;
+      for (int f = 0; f < kRun; f++) {
+        sum = fmaf(shared.phi[f][threadIdx.x], state.key_sums[index * kRun + f], sum);
+      }
+      weights += sum;
+    }
+  }
+#pragma unroll
+  for (int row = 0; row < kGroupRows; row++) {
+    target[(first_row + row) * stride + column] = totals[row];
+  }
+  if (kKeySums && threadIdx.x < kOverlap) target[threadIdx.x * stride + kHeadDim] = weights;
+}
+
+// S <- decay S + sum over the rows of phi(x) u^T, and z <- decay z + sum of phi(x) times the rows'
+// sum_weights, for this block's features, with multiplicities folded in or not. `values` is this
+// thread's column of u.
+template <bool kMultiplicities>
+__device__ __forceinline__ void add_joint(
+    JointShared& shared, const JointState<float>& state, const float (&values)[kOverlap],
+    float decay) {
+  const RunRange range;
+  const int column = threadIdx.x % kHeadDim;
+  FeatureRun run(range.first);
+  for (int index = range.first; index < range.end; index++) {
+    __syncthreads();  // x and weights are there; phi of the last run is read
+    expand_rows(shared, run, kMultiplicities ? run.multiplicity() : 1.0f);
+    run.advance();
+    __syncthreads();  // phi is complete
+#pragma unroll 1
+    for (int f = threadIdx.x / kHeadDim; f < kRun; f += kJointGroups) {
+      float sums[4] = {};
+#pragma unroll
+      for (int row = 0; row < kOverlap; row += 4) {
+        const float4 phi = *reinterpret_cast<const float4*>(&shared.phi[f][row]);
+        sums[0] = fmaf(phi.x, values[row], sums[0]);
+        sums[1] = fmaf(phi.y, values[row + 1], sums[1]);
+        sums[2] = fmaf(phi.z, values[row + 2], sums[2]);
+        sums[3] = fmaf(phi.w, values[row + 3], sums[3]);
+      }
+      float* number = state.sums + ((int64)index * kRun + f) * kHeadDim + column;
+      *number = fmaf(*number, decay, (sums[0] + sums[1]) + (sums[2] + sums[3]));
+    }
+    if (threadIdx.x < kRun) {
+      float sums[4] = {};
+      for (int row = 0; row < kOverlap; row += 4) {
+#pragma unroll
+        for (int e = 0; e < 4; e++) {
+          sums[e] =
+              fmaf(shared.phi[threadIdx.x][row + e], shared.sum_weights[row + e], sums[e]);
+        }
+      }
+      float* number = state.key_sums + index * kRun + threadIdx.x;
+      *number = fmaf(*number, decay, (sums[0] + sums[1]) + (sums[2] + sums[3]));
+    }
+  }
+}
+
+constexpr int kJointSumThreads = 256;
+
+// Adds the shares that the blocks of a joint's kernels left, always in the same order.
+// Grid (joint_numbers / 256 rounded up).
+extern "C" __global__ __launch_bounds__(kJointSumThreads)
+void joint_sums(const __grid_constant__ Arguments args) {
+  const int64 number = blockIdx.x * (int64)kJointSumThreads + threadIdx.x;
+  if (number >= args.joint_numbers) return;
+  double sum = 0;
+  for (int64 part = 0; part < args.joint_parts; part++) {
+    sum += args.joint_partials[part * args.joint_numbers + number];
+  }
+  args.joint_totals[number] = (float)sum;
+}
+
+// Where the shares of numbers begin that joint_sums leaves at `totals`, of this block's features.
+__device__ __forceinline__ double* joint_partials_of(const Arguments& args, const float* totals) {
+  return args.joint_partials + blockIdx.x * args.joint_numbers + (totals - args.joint_totals);
+}
+
+// First of the tokens whose key meets the gradient of the final state in fp32.
+__device__ __forceinline__ int64 joint_start(const Sequence& sequence) {
+  return sequence.tokens > kOverlap ? sequence.tokens - kOverlap : 0;
+}
+
+// What joint_queries has of a row: d phi contracted with q; null if it has nothing. `place` is
+// batch * query_heads + query head.
+__device__ __forceinline__ const float* query_joint(
+    const Arguments& args, int64 place, int64 chunk, int64 token) {
+  if (args.query_joints == nullptr || chunk > 0 || token >= kOverlap) return nullptr;
+  return args.query_joints + (place * kOverlap + token) * kHeadDim;
+}
+
+// What joint_keys and joint_values have of a token: dk, then dv; null if they have nothing. `place`
+// is batch * key_heads + head.
+__device__ __forceinline__ const float* key_joint(
+    const Arguments& args, const Sequence& sequence, int64 place, int64 token) {
+  if (args.key_joints == nullptr || token < joint_start(sequence) || token >= sequence.tokens) {
+    return nullptr;
+  }
+  return args.key_joints + (place * kOverlap + token - joint_start(sequence)) * (2 * kHeadDim);
+}
+
+constexpr int kContractRows = 16;
+constexpr int kContractThreads = kContractRows * kRun;
+
+struct ContractShared {
+  float x[kContractRows][kHeadDim + 1];
+  float u[kContractRows][kHeadDim + 4];
+  float sum_weights[kContractRows];
+  float state[kRun][kHeadDim + 4];
+  float key_sums[kRun];
+  float dphi[kContractRows][kRun + 1];
+  double dx[kContractRows][kHeadDim];
+};
+
+// dx += dphi of a run, contracted with the other factors of its features. The kRun threads of a row
+// have one place of one of a tuple's tiles each; tiles may be the same, so that one position of the
+// tuple is added after another.
+__device__ __forceinline__ void contract_run(ContractShared& shared, const FeatureRun& run) {
+  const int row = threadIdx.x / kRun;
+  const int mine = threadIdx.x % kRun / kTileSize;  // position
+  int target = threadIdx.x % kRun % kTileSize;
+#pragma unroll
+  for (int position = 0; position < kDegree; position++) {
+    if (position == mine) target += run.tiles[position] * kTileSize;
+  }
+  float sum = 0;
+#pragma unroll
+  for (int f = 0; f < kRun; f++) {
+    int dimensions[kDegree];
+    run.locate(dimensions, f);
+    float product = shared.dphi[row][f];
+    bool with_target = false;
+#pragma unroll
+    for (int position = 0; position < kDegree; position++) {
+      if (position == mine) {
+        with_target = dimensions[position] == target;
+      } else {
+        product *= shared.x[row][dimensions[position]];
+      }
+    }
+    if (with_target) sum += product;
+  }
+#pragma unroll
+  for (int position = 0; position < kDegree; position++) {
+    if (position == mine) shared.dx[row][target] += sum;
+    __syncwarp();
+  }
+}
+
+// Of each row x, this block's share of dphi = S u + z times the row's weight, contracted with x: to
+// target[row * stride + column].
+template <bool kMultiplicities>
+__device__ __forceinline__ void contract_joint(
+    ContractShared& shared, const JointState<const float>& state, double* target, int stride) {
+  constexpr int numbers = kRun * kHeadDim / kContractThreads;  // of S, of a thread
+  const RunRange range;
+  const int row = threadIdx.x / kRun;
+  const int feature = threadIdx.x % kRun;
+  for (int column = feature; column < kHeadDim; column += kRun) shared.dx[row][column] = 0;
+  FeatureRun run(range.first);
+  for (int index = range.first; index < range.end; index++) {
+    float loaded[numbers];
+#pragma unroll
+    for (int n = 0; n < numbers; n++) {
+      loaded[n] = state.sums[(int64)index * (kRun * kHeadDim) + n * kContractThreads + threadIdx.x];
+    }
+    __syncthreads();  // x and u are there; the last run's features are read
+#pragma unroll
+    for (int n = 0; n < numbers; n++) {
+      const int i = n * kContractThreads + threadIdx.x;
+      shared.state[i / kHeadDim][i % kHeadDim] = loaded[n];
+    }
+    if (threadIdx.x < kRun) shared.key_sums[threadIdx.x] = state.key_sums[index * kRun + threadIdx.x];
+    __syncthreads();  // the run's features are there
+    float sums[4] = {};
+#pragma unroll
+    for (int column = 0; column < kHeadDim; column += 4) {
+      const float4 u = *reinterpret_cast<const float4*>(&shared.u[row][column]);
+      const float4 number = *reinterpret_cast<const float4*>(&shared.state[feature][column]);
+      sums[0] = fmaf(u.x, number.x, sums[0]);
+      sums[1] = fmaf(u.y, number.y, sums[1]);
+      sums[2] = fmaf(u.z, number.z, sums[2]);
+      sums[3] = fmaf(u.w, number.w, sums[3]);
+    }
+    float dphi = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    dphi = fmaf(shared.key_sums[feature], shared.sum_weights[row], dphi);
+    shared.dphi[row][feature] = kMultiplicities ? dphi * run.multiplicity() : dphi;
+    __syncwarp();  // dphi of this row is complete
+    contract_run(shared, run);
+    run.advance();
+  }
+  for (int column = feature; column < kHeadDim; column += kRun) {
+    target[row * stride + column] = shared.dx[row][column];
+  }
+}
+
+// dq, without r_i and gates, of the first kOverlap rows of each sequence from the initial state:
+// dphi = S dy - <dy, y> z, contracted with q. In shares of some features each.
+// Grid (joint_parts, kOverlap / kContractRows, batch * query_heads).
+extern "C" __global__ __launch_bounds__(kContractThreads)
+void joint_queries(const __grid_constant__ Arguments args) {
+  __shared__ __align__(16) ContractShared shared;
+  const int64 batch = blockIdx.z / args.query_heads;
+  const int64 query_head = blockIdx.z % args.query_heads;
+  const int64 head = query_head / (args.query_heads / args.key_heads);
+  const Sequence sequence = sequence_of(args, batch);
+  const int64 first = blockIdx.y * (int64)kContractRows;
+  load_joint_rows(shared.x, head_rows(args.q, args.q_strides, sequence, batch, query_head),
+                  args.q_strides.token, first, sequence.tokens, kContractRows);
+  load_joint_rows(shared.u, head_rows(args.dy, args.dy_strides, sequence, batch, query_head),
+                  args.dy_strides.token, first, sequence.tokens, kContractRows);
+  if (threadIdx.x < kContractRows) {
+    const int64 token = first + threadIdx.x;
+    const int64 rows = query_head * args.all_tokens + sequence.rows;
+    shared.sum_weights[threadIdx.x] =
+        token < sequence.tokens ? -args.row_deltas[rows + token] : 0.0f;
+  }
+  const JointState<const float> state(
+      args.initial_sums, args.initial_key_sums, batch * args.key_heads + head);
+  const float* totals = args.query_joints + (blockIdx.z * (int64)kOverlap + first) * kHeadDim;
+  contract_joint<true>(shared, state, joint_partials_of(args, totals), kHeadDim);
+}
+
+// dk, without gates, of the last kOverlap tokens of each sequence from the final state's gradient:
+// dphi = dS v + dz, contracted with k. In shares of some features each.
+// Grid (joint_parts, kOverlap / kContractRows, batch * key_heads).
+extern "C" __global__ __launch_bounds__(kContractThreads)
+void joint_keys(const __grid_constant__ Arguments args) {
+  __shared__ __align__(16) ContractShared shared;
+  const int64 batch = blockIdx.z / args.key_heads;
+  const int64 head = blockIdx.z % args.key_heads;
+  const Sequence sequence = sequence_of(args, batch);
+  const int64 row = blockIdx.y * (int64)kContractRows;
+  const int64 first = joint_start(sequence) + row;
+  load_joint_rows(shared.x, head_rows(args.k, args.k_strides, sequence, batch, head),
+                  args.k_strides.token, first, sequence.tokens, kContractRows);
+  load_joint_rows(shared.u, head_rows(args.v, args.v_strides, sequence, batch, head),
+                  args.v_strides.token, first, sequence.tokens, kContractRows);
+  if (threadIdx.x < kContractRows) shared.sum_weights[threadIdx.x] = 1;
+  const JointState<const float> state(args.final_gradient, args.final_key_gradient, blockIdx.z);
+  const float* totals = args.key_joints + (blockIdx.z * (int64)kOverlap + row) * (2 * kHeadDim);
+  contract_joint<false>(shared, state, joint_partials_of(args, totals), 2 * kHeadDim);
+}
+
+// dv of the same tokens likewise: phi(k) dS. Grid (joint_parts, batch * key_heads).
+extern "C" __global__ __launch_bounds__(kJointThreads)
+void joint_values(const __grid_constant__ Arguments args) {
+  __shared__ __align__(16) JointShared shared;
+  const int64 batch = blockIdx.y / args.key_heads;
+  const int64 head = blockIdx.y % args.key_heads;
+  const Sequence sequence = sequence_of(args, batch);
+  load_joint_rows(shared.x, head_rows(args.k, args.k_strides, sequence, batch, head),
+                  args.k_strides.token, joint_start(sequence), sequence.tokens, kOverlap);
+  const JointState<const float> state(args.final_gradient, args.final_key_gradient, blockIdx.y);
+  const float* totals =
+      args.key_joints + blockIdx.y * (int64)(kOverlap * 2 * kHeadDim) + kHeadDim;
+  read_joint<false, false>(shared, state, joint_partials_of(args, totals), 2 * kHeadDim);
+}
+
+// Adds to the gradient of the initial state what the first kOverlap rows of each sequence give, which
+// state_gradient_walk leaves out:
+//   dS += sum_i exp(G_i) phi(q_i) u_i^T,  u_i = r_i (dy_i, -<dy_i, y_i>)
+// Grid (joint_parts, batch * key_heads).
+extern "C" __global__ __launch_bounds__(kJointThreads)
+void joint_gradient(const __grid_constant__ Arguments args) {
+  __shared__ __align__(16) JointShared shared;
+  const int64 batch = blockIdx.y / args.key_heads;
+  const int64 head = blockIdx.y % args.key_heads;
+  const int64 group = args.query_heads / args.key_heads;
+  const Sequence sequence = sequence_of(args, batch);
+  if (sequence.tokens == 0) return;
+  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
+  const JointState<float> state(args.initial_gradient, args.initial_key_gradient, blockIdx.y);
+  for (int64 query_head = head * group; query_head < (head + 1) * group; query_head++) {
+    __syncthreads();  // the last head's rows are read
+    load_joint_rows(shared.x, head_rows(args.q, args.q_strides, sequence, batch, query_head),
+                    args.q_strides.token, 0, sequence.tokens, kOverlap);
+    for (int row = threadIdx.x; row < kOverlap; row += kJointThreads) {
+      const int64 token = min((int64)row, sequence.tokens - 1);
+      float weight = row < sequence.tokens ? 1.0f : 0.0f;
+      weight *= expf((float)gate_sum[token]);
+      const int64 place = query_head * args.all_tokens + sequence.rows + token;
+      weight *= args.row_scales[place];
+      shared.sum_weights[row] = -weight * args.row_deltas[place];
+      shared.value_weights[row] = weight;
+    }
+    __syncthreads();  // the weights are there
+    const element* dy = head_rows(args.dy, args.dy_strides, sequence, batch, query_head);
+    float values[kOverlap];
+#pragma unroll
+    for (int row = 0; row < kOverlap; row++) {
+      const int64 token = min((int64)row, sequence.tokens - 1);
+      values[row] = float_of(dy[token * args.dy_strides.token + threadIdx.x % kHeadDim]) *
+                    shared.value_weights[row];
+    }
+    add_joint<true>(shared, state, values, 1);
+  }
 }
 
 constexpr int kQueryKeys = kHeadDim * sizeof(element) > 256 ? 16 : 32;  // keys of a step
@@ -1529,16 +2040,18 @@ void query_gradients(const __grid_constant__ Arguments args) {
     }
     read_from_state(shared, lane_rows,
                     args.states + chunk_place(args, sequence, head, range.chunk) * kSnapshotBytes);
+#pragma unroll
     for (int r = 0; r < 2; r++) {
       const int row = warp_row + r * 8 + g;
       float factor = lane_rows.scales[r];
       // From its start to row i the state decays by exp(G_i).
       factor *= expf((float)(range.gate_sum[min(lane_rows.token[r], range.end - 1)] -
                              gate_before(args, range.gate_sum, range.chunk)));
+      const float* joint = query_joint(args, blockIdx.y, range.chunk, lane_rows.token[r]);
       for (int n = 0; n < kHeadDim / 8; n++) {
         for (int e = 0; e < 2; e++) {
           const int column = n * 8 + 2 * t + e;
-          const float dq = shared.dq[row][column] * factor;
+          const float dq = (joint == nullptr ? shared.dq[row][column] : joint[column]) * factor;
           shared.dq[row][column] = dq;
           state_sums[r] = fmaf(float_of(shared.q[row][column]), dq, state_sums[r]);
         }
@@ -1857,11 +2370,19 @@ void key_gradients(const __grid_constant__ Arguments args) {
     read_from_gradient(
         gradients, shared,
         args.state_gradients + chunk_place(args, sequence, head, range.chunk) * kSnapshotBytes);
+#pragma unroll
     for (int r = 0; r < 2; r++) {
       const int row = warp_row + r * 8 + g;
+      const float* joint = key_joint(args, sequence, blockIdx.y, range.row + row);
+#pragma unroll
       for (int n = 0; n < kHeadDim / 8; n++) {
+#pragma unroll
         for (int e = 0; e < 2; e++) {
           const int column = n * 8 + 2 * t + e;
+          if (joint != nullptr) {
+            shared.dk[row][column] = joint[column];
+            gradients.dv[n][2 * r + e] = joint[kHeadDim + column];
+          }
           const float dk = shared.dk[row][column] * (own_factors[r] * behind_factor);
           shared.dk[row][column] = dk;
           state_sums[r] = fmaf(float_of(shared.k[row][column]), dk, state_sums[r]);

@@ -65,8 +65,8 @@ public final class ForwardOptions {
    * Continues from a state, which is read and not changed (unless it is the final state too). Of
    * packed sequences, each continues from its own.
    *
-   * <p>The rows right behind such a joint rest on the state alone: under strong gates they are less
-   * accurate in 16 bits than others. Prefill calls meet the latest tokens directly instead.
+   * <p>The first 64 rows read the state in fp32: under strong gates they rest on it alone, and in
+   * effect on one of its keys.
    */
   public ForwardOptions initialState(State state) {
     return new ForwardOptions(form, scale, state, finalState, saved, packed, stream);

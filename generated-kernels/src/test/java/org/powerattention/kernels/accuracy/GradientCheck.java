@@ -19,7 +19,7 @@ import org.powerattention.runtime.Tensor;
 
 /**
  * Measures an operator's gradients: both forms, strong and weak gates, several lengths, with what
- * the forward call kept and without, in one call and in two that a state joins.
+ * the forward call kept and without, in one call and in several that states join.
  */
 final class GradientCheck {
   /** Rounding errors of terms that cancel are judged beside this share of them. */
@@ -81,13 +81,11 @@ final class GradientCheck {
           outcomes.add(inOneCall(in, dY, form, false));
           outcomes.add(inOneCall(in, dY, form, true));
         }
-        // Behind a joint of two calls a row may rest on the state alone. Under strong gates that is
-        // in
-        // effect one key, whose score the state gives to within (|q| |k|)^p only: where it is
-        // small,
-        // the row's gradient is ill-conditioned, and large enough to outweigh all others.
-        if (tokens > 1 && gates != Gates.STRONG) {
-          outcomes.add(inTwoCalls(in, dY, tokens, keyHeads, batch));
+        if (tokens > 1) {
+          int joint = tokens * 2 / 5;
+          outcomes.add(inCalls(in, dY, keyHeads, batch, 0, joint, tokens));
+          // Through a short call in between, what precedes it meets what follows it.
+          outcomes.add(inCalls(in, dY, keyHeads, batch, 0, joint, joint + 2, tokens));
         }
       }
     }
@@ -117,35 +115,40 @@ final class GradientCheck {
     }
   }
 
-  /** The gradient of the state between the two calls joins them. */
-  private Outcome inTwoCalls(DeviceInputs in, Tensor dY, int tokens, int keyHeads, int batch) {
-    int split = tokens * 2 / 5;
-    try (State state = operator.newState(batch, keyHeads)) {
-      operator.forwardInto(
-          in.y.slice(1, 0, split),
-          in.q.slice(1, 0, split),
-          in.k.slice(1, 0, split),
-          in.v.slice(1, 0, split),
-          slice(in.logG, 0, split),
-          ForwardOptions.defaults().form(Form.CHUNKED).finalState(state));
-      try (Gradients last =
-              part(
-                  in,
-                  dY,
-                  split,
-                  tokens,
-                  BackwardOptions.defaults().form(Form.CHUNKED).initialState(state));
-          Gradients first =
-              part(
-                  in,
-                  dY,
-                  0,
-                  split,
-                  BackwardOptions.defaults()
-                      .form(Form.CHUNKED)
-                      .dFinalState(last.dInitialState().orElseThrow()))) {
-        return Outcome.of(List.of(first, last));
+  /** Each call goes on from the state of the one before; gradients of states go back. */
+  private Outcome inCalls(DeviceInputs in, Tensor dY, int keyHeads, int batch, int... bounds) {
+    int calls = bounds.length - 1;
+    List<State> states = new ArrayList<>();
+    List<Gradients> gradients = new ArrayList<>();
+    try {
+      for (int call = 0; call + 1 < calls; call++) {
+        states.add(operator.newState(batch, keyHeads));
+        ForwardOptions options =
+            ForwardOptions.defaults().form(Form.CHUNKED).finalState(states.get(call));
+        int from = bounds[call];
+        int to = bounds[call + 1];
+        operator.forwardInto(
+            in.y.slice(1, from, to),
+            in.q.slice(1, from, to),
+            in.k.slice(1, from, to),
+            in.v.slice(1, from, to),
+            slice(in.logG, from, to),
+            call == 0 ? options : options.initialState(states.get(call - 1)));
       }
+      for (int call = calls - 1; call >= 0; call--) {
+        BackwardOptions options = BackwardOptions.defaults().form(Form.CHUNKED);
+        if (call > 0) {
+          options = options.initialState(states.get(call - 1));
+        }
+        if (call + 1 < calls) {
+          options = options.dFinalState(gradients.get(0).dInitialState().orElseThrow());
+        }
+        gradients.add(0, part(in, dY, bounds[call], bounds[call + 1], options));
+      }
+      return Outcome.of(gradients);
+    } finally {
+      gradients.forEach(Gradients::close);
+      states.forEach(State::close);
     }
   }
 

@@ -68,6 +68,8 @@ class ForwardArgumentsTest {
     expected.put("offsets", 1200L);
     expected.put("saved_outputs", 1000L);
     expected.put("saved_weights", 1100L);
+    expected.put("joint_partials", work + plan.partialsOffset());
+    expected.put("joint_totals", work + plan.totalsOffset());
     expected.put("q_strides", List.of(101L, 102L, 103L));
     expected.put("k_strides", List.of(201L, 202L, 203L));
     expected.put("v_strides", List.of(301L, 302L, 303L));
@@ -77,12 +79,14 @@ class ForwardArgumentsTest {
     expected.put("all_tokens", 5000L);
     expected.put("all_chunks", 5000L / 1024 + 2);
     expected.put("query_start", 31L);
-    expected.put("state_end", 3000L - 17);
+    expected.put("held_back", 17L);
     expected.put("query_heads", 6L);
     expected.put("key_heads", 3L);
     expected.put("chunk", 1024L);
     expected.put("chunks_per_segment", plan.chunksPerSegment());
     expected.put("segments", plan.segments());
+    expected.put("joint_numbers", 2L * 6 * (64 * 65 + 1));
+    expected.put("joint_parts", 64L);
     expected.put("segment_totals", 0L);
     expected.put("output_scale", 0.25);
     assertThat(fields).containsExactlyEntriesIn(expected);

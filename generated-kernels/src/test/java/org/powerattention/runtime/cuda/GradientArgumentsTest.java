@@ -81,6 +81,14 @@ class GradientArgumentsTest {
     expected.put("final_key_gradient", 2100L);
     expected.put("initial_gradient", 1800L);
     expected.put("initial_key_gradient", 1900L);
+    long queryNumbers = 2 * 6 * 64 * 64;
+    long numbers = queryNumbers + 2 * 3 * 64 * 128;
+    expected.put("joint_partials", at);
+    at += aligned(64 * numbers * 8);
+    expected.put("joint_totals", at);
+    expected.put("query_joints", at);
+    expected.put("key_joints", at + queryNumbers * 4);
+    at += aligned(numbers * 4);
     expected.put("q_strides", List.of(101L, 102L, 103L));
     expected.put("k_strides", List.of(201L, 202L, 203L));
     expected.put("v_strides", List.of(301L, 302L, 303L));
@@ -98,7 +106,9 @@ class GradientArgumentsTest {
     expected.put("segments", plan.segments());
     expected.put("all_tokens", 5000L);
     expected.put("all_chunks", 6L);
-    expected.put("state_end", 3000L);
+    expected.put("held_back", 0L);
+    expected.put("joint_numbers", numbers);
+    expected.put("joint_parts", 64L);
     expected.put("output_scale", 1.0);
     assertThat(fields).containsExactlyEntriesIn(expected);
     assertThat(plan.segments()).isGreaterThan(1);

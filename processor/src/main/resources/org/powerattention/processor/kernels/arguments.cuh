@@ -18,6 +18,9 @@ struct Arguments {
   const int64* offsets;        // packed sequences: first token of each, then the number of all
   float* saved_outputs;        // y before it is rounded [all_tokens, query_heads, kHeadDim]
   float* saved_weights;        // sums of the rows' weights [all_tokens, query_heads]
+  double* joint_partials;      // workspace [joint_parts, joint_numbers]
+  float* joint_totals;         // workspace [batch, query_heads, kHeadJoint]; null
+                               // where there is no joint before the first token
   Strides q_strides;
   Strides k_strides;
   Strides v_strides;
@@ -27,12 +30,14 @@ struct Arguments {
   int64 all_tokens;            // of all sequences
   int64 all_chunks;            // places for the snapshots of one head
   int64 query_start;           // token of k and v at which q and y begin
-  int64 state_end;             // tokens that the final state takes in; of packed ones it is all
+  int64 held_back;             // tokens at the end that state_pass leaves out of the final state
   int64 query_heads;
   int64 key_heads;
   int64 chunk;                 // tokens per chunk; all of them in attention form
   int64 chunks_per_segment;
   int64 segments;
+  int64 joint_numbers;         // numbers of joint_totals
+  int64 joint_parts;           // blocks that share the features of a head's joint
   int64 segment_totals;        // 1: state_pass sums each segment alone, into segment_states
   double output_scale;         // scale^p; applied where y is not normalised
 };

@@ -22,7 +22,7 @@ struct Sequence {
   int64 rows;         // its first token among the tokens of all sequences
   int64 chunks;
   int64 first_chunk;  // place of its first chunk among those of all sequences
-  int64 state_end;    // first token that the final state leaves out
+  int64 state_end;    // first token that a walk leaves out of the final state
 };
 
 template <typename Args>
@@ -41,7 +41,7 @@ __device__ __forceinline__ Sequence sequence_of(const Args& args, int64 index) {
   // Packed, each sequence has one place more than whole chunks fit: its last may be cut short.
   sequence.first_chunk =
       packed ? sequence.first / args.chunk + index : index * sequence.chunks;
-  sequence.state_end = packed ? sequence.tokens : args.state_end;
+  sequence.state_end = max(sequence.tokens - args.held_back, (int64)0);
   return sequence;
 }
 
@@ -67,7 +67,7 @@ __device__ __forceinline__ int64 chunk_place(
 }
 
 // First token that the state read by a chunk leaves out; for the chunk after the last, the
-// first that the final state leaves out.
+// first that a walk leaves out of the final state.
 template <typename Args>
 __device__ __forceinline__ int64 state_start(
     const Args& args, const Sequence& sequence, int64 chunk) {

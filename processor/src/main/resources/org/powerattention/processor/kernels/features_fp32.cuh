@@ -45,6 +45,8 @@ struct Feature {
   }
 };
 
+__device__ __forceinline__ float float_of(element value) { return value; }
+
 // Copies rows [first, first + rows) of one head into shared memory; rows from `end` on are zero.
 __device__ __forceinline__ void load_rows(
     float* target, int target_stride, const float* head, int64 token_stride, int64 first, int64 end,

@@ -34,6 +34,12 @@ struct Arguments {
   const float* final_key_gradient;  // of z
   float* initial_gradient;     // of S before the first token
   float* initial_key_gradient;      // of z
+  double* joint_partials;      // workspace [joint_parts, joint_numbers]
+  float* joint_totals;         // workspace [joint_numbers]: query_joints, then key_joints
+  float* query_joints;         // [batch, query_heads, kOverlap, kHeadDim]; null without
+                               // initial_sums
+  float* key_joints;           // [batch, key_heads, kOverlap, 2 kHeadDim]; null without
+                               // final_gradient
   Strides q_strides;
   Strides k_strides;
   Strides v_strides;
@@ -51,7 +57,9 @@ struct Arguments {
   int64 segments;
   int64 all_tokens;            // rows
   int64 all_chunks;            // slots for chunks of a head
-  int64 state_end;             // tokens that the final state takes in, unless packed: all
+  int64 held_back;             // tokens at the end that the final state leaves out: none
+  int64 joint_numbers;
+  int64 joint_parts;           // blocks that share the features of a head's joint
   double output_scale;         // scale^p; 1 where y is normalised
 };
 

@@ -337,8 +337,9 @@ void state_gradient_walk(const __grid_constant__ Arguments args) {
 #if GATED
     decay_slice(slice, expf((float)chunk_log_decay(args, sequence, gate_sum, chunk)));
 #endif
-    const int64 first = chunk * args.chunk;
-    const int64 end = min(first + args.chunk, sequence.tokens);
+    // The first rows' share of the gradient of the initial state is joint_gradient's.
+    const int64 first = chunk == 0 ? kOverlap : chunk * args.chunk;
+    const int64 end = min((chunk + 1) * args.chunk, sequence.tokens);
     for (int64 query_head = head * group; query_head < (head + 1) * group; query_head++) {
       tokens.x = head_rows(args.q, args.q_strides, sequence, batch, query_head);
       tokens.values = head_rows(args.dy, args.dy_strides, sequence, batch, query_head);

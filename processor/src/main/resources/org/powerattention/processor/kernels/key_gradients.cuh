@@ -278,11 +278,19 @@ void key_gradients(const __grid_constant__ Arguments args) {
     read_from_gradient(
         gradients, shared,
         args.state_gradients + chunk_place(args, sequence, head, range.chunk) * kSnapshotBytes);
+#pragma unroll
     for (int r = 0; r < 2; r++) {
       const int row = warp_row + r * 8 + g;
+      const float* joint = key_joint(args, sequence, blockIdx.y, range.row + row);
+#pragma unroll
       for (int n = 0; n < kHeadDim / 8; n++) {
+#pragma unroll
         for (int e = 0; e < 2; e++) {
           const int column = n * 8 + 2 * t + e;
+          if (joint != nullptr) {
+            shared.dk[row][column] = joint[column];
+            gradients.dv[n][2 * r + e] = joint[kHeadDim + column];
+          }
           const float dk = shared.dk[row][column] * (own_factors[r] * behind_factor);
           shared.dk[row][column] = dk;
           state_sums[r] = fmaf(float_of(shared.k[row][column]), dk, state_sums[r]);

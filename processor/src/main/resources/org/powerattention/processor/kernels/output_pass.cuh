@@ -110,6 +110,30 @@ __device__ __forceinline__ void read_from_state(
 #endif
 }
 
+// Rows of a joint take what joint_rows has of them in place of what the snapshot gave.
+__device__ __forceinline__ void take_joint(
+    OutputRows& rows, const Arguments& args, int64 chunk, int64 first) {
+  const int t = threadIdx.x % 4;
+#pragma unroll
+  for (int r = 0; r < kRowBlocks; r++) {
+#pragma unroll
+    for (int c = 0; c < 2; c++) {
+      const int64 row = first + threadIdx.x / 32 * (kRowBlocks * 16) + r * 16 + c * 8 +
+                        threadIdx.x % 32 / 4;
+      const float* joint = joint_row(args, blockIdx.y, chunk, row);
+      if (joint == nullptr) continue;
+#pragma unroll
+      for (int n = 0; n < kHeadDim / 8; n++) {
+        rows.sums[r][n][2 * c] = joint[n * 8 + 2 * t];
+        rows.sums[r][n][2 * c + 1] = joint[n * 8 + 2 * t + 1];
+      }
+#if NORMALIZED
+      rows.weights[r][c] = t == 0 ? fmaxf(joint[kHeadDim], 0.0f) : 0.0f;
+#endif
+    }
+  }
+}
+
 // Starts loading a tile of keys and values. Gates relative to the first query row: factors
 // exp(G_row - G_j) of keys before it, G_j - G_row from it on.
 __device__ __forceinline__ void load_keys(
@@ -283,6 +307,7 @@ __device__ __forceinline__ void output(const Arguments& args) {
         rows, shared,
         args.snapshots +
             chunk_place(args, block.sequence, block.head, block.chunk) * kSnapshotBytes);
+    take_joint(rows, args, block.chunk, range.row);
 #if GATED
     // From its start to row i the state decays by exp(G_i) = exp(G_row) exp(G_i - G_row); the
     // second factor comes later.

@@ -232,6 +232,26 @@ __device__ __forceinline__ void read_from_state(GroupSums& sums, OutputShared& s
 #endif
 }
 
+// Rows of a joint take what joint_rows has of them in place of what the snapshot gave.
+__device__ __forceinline__ void take_joint(
+    GroupSums& sums, const Arguments& args, int64 chunk, int64 first) {
+  const int t = threadIdx.x % 4;
+#pragma unroll
+  for (int r = 0; r < 2; r++) {
+    const int64 row = first + threadIdx.x / 32 * 16 + r * 8 + threadIdx.x % 32 / 4;
+    const float* joint = joint_row(args, blockIdx.y, chunk, row);
+    if (joint == nullptr) continue;
+#pragma unroll
+    for (int n = 0; n < kHeadDim / 8; n++) {
+      sums[n * 4 + 2 * r] = joint[n * 8 + 2 * t];
+      sums[n * 4 + 2 * r + 1] = joint[n * 8 + 2 * t + 1];
+    }
+#if NORMALIZED
+    sums[kHeadDim / 2 + 2 * r] = t == 0 ? fmaxf(joint[kHeadDim], 0.0f) : 0.0f;
+#endif
+  }
+}
+
 // scores = q_i k_j of a tile's keys. Left under way.
 __device__ __forceinline__ void multiply_scores(
     float (&scores)[kKeyTile / 2], const OutputShared& shared, const KeyTile& keys) {
@@ -376,6 +396,7 @@ __device__ __forceinline__ void multiply(
 #endif
   if (kWithState && (block.chunk > 0 || args.initial_sums != nullptr)) {
     read_from_state(sums, shared);
+    take_joint(sums, args, block.chunk, range.row);
     // From its start to row i the state decays by exp(G_i) = exp(G) exp(G_i - G); the second factor
     // comes later.
 #if GATED

@@ -143,6 +143,13 @@ __device__ __forceinline__ void output(const Arguments& args, bool with_state) {
         reinterpret_cast<const float*>(
             args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes));
     for (int r = 0; r < 4; r++) {
+      const float* joint = joint_row(args, blockIdx.y, chunk, first_row + rows.row + r);
+      if (joint != nullptr) {
+        for (int c = 0; c < kColumns; c++) rows.sums[r][c] = joint[rows.column + c * 16];
+#if NORMALIZED
+        rows.weights[r] = joint[kHeadDim];
+#endif
+      }
       // Weights of an even degree are not negative: what is, is rounding.
       rows.weights[r] = fmaxf(rows.weights[r], 0.0f);
 #if GATED

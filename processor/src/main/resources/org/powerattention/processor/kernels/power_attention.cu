@@ -3,12 +3,15 @@
 #if GATED
 //   gate_sum     cumulative log gates within each chunk
 #endif
-//   state_pass   the state S (and key sum z) at each chunk's start, and after the last token
+//   joint_rows   what the first rows read from a caller's initial state, in shares
+//   joint_sums   adds the shares
+//   state_pass   the state S (and key sum z) at each chunk's start, and before the last tokens
 #if WGMMA
 //   join_segments  joins the segments of a sequence that state_pass walked in parallel
 #else
 //   carry_scan   joins the segments of a sequence that state_pass walked in parallel
 #endif
+//   joint_tokens the last tokens, into the caller's final state
 //   output_pass  y from the state at the chunk's start and the attention within the chunk
 //   attention    y in attention form, without a state
 //
@@ -38,6 +41,8 @@
 #endif
 #if FP32
 #include "features_fp32.cuh"
+#include "joints.cuh"
+#include "forward_joints.cuh"
 #include "state_pass_fp32.cuh"
 #include "output_pass_fp32.cuh"
 #else
@@ -58,6 +63,8 @@
 #else
 #include "features_p4.cuh"
 #endif
+#include "joints.cuh"
+#include "forward_joints.cuh"
 #if WGMMA
 #include "wgmma.cuh"
 #include "group_products.cuh"

@@ -10,6 +10,11 @@
 //   join_states          joins the segments of a sequence that state_walk walked in parallel
 //   state_gradient_walk  the gradient of the state at each chunk's start, from the end
 //   join_gradients       joins its segments, and multiplies gradients with states
+//   joint_gradient       the first rows' share of the gradient of a caller's initial state
+//   joint_queries        dq of the first rows from that state, in shares
+//   joint_keys           dk of the last tokens from the gradient of a caller's final state, in shares
+//   joint_values         dv likewise
+//   joint_sums           adds the shares
 //   query_gradients      dq from the state at the chunk's start and from the chunk's keys
 //   key_gradients        dk and dv from the state's gradient and from the chunk's queries
 #if GATED
@@ -69,6 +74,8 @@
 #endif
 #include "gradient_states.cuh"
 #include "segment_joins.cuh"
+#include "joints.cuh"
+#include "gradient_joints.cuh"
 #include "query_gradients.cuh"
 #include "key_gradients.cuh"
 #if GATED

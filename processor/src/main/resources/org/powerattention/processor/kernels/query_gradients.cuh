@@ -234,6 +234,7 @@ void query_gradients(const __grid_constant__ Arguments args) {
     }
     read_from_state(shared, lane_rows,
                     args.states + chunk_place(args, sequence, head, range.chunk) * kSnapshotBytes);
+#pragma unroll
     for (int r = 0; r < 2; r++) {
       const int row = warp_row + r * 8 + g;
       float factor = lane_rows.scales[r];
@@ -242,10 +243,11 @@ void query_gradients(const __grid_constant__ Arguments args) {
       factor *= expf((float)(range.gate_sum[min(lane_rows.token[r], range.end - 1)] -
                              gate_before(args, range.gate_sum, range.chunk)));
 #endif
+      const float* joint = query_joint(args, blockIdx.y, range.chunk, lane_rows.token[r]);
       for (int n = 0; n < kHeadDim / 8; n++) {
         for (int e = 0; e < 2; e++) {
           const int column = n * 8 + 2 * t + e;
-          const float dq = shared.dq[row][column] * factor;
+          const float dq = (joint == nullptr ? shared.dq[row][column] : joint[column]) * factor;
           shared.dq[row][column] = dq;
           state_sums[r] = fmaf(float_of(shared.q[row][column]), dq, state_sums[r]);
         }

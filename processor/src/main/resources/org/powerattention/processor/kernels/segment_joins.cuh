@@ -40,11 +40,23 @@ __device__ __forceinline__ void write_numbers(unsigned char* word, const float (
 }
 #endif
 
+// Numbers of a head's state of the caller's, or of the gradient of one; `number` counts as in a
+// segment's own state.
+template <int kNumbers>
+__device__ __forceinline__ void read_caller(
+    float (&values)[kNumbers], const float* sums, const float* key_sums, int64 number, float factor) {
+  const int64 size = (int64)kFeatures * kHeadDim;
+  const float* source = number < size ? sums + blockIdx.y * size + number
+                                      : key_sums + blockIdx.y * (int64)kFeatures + number - size;
+  for (int n = 0; n < kNumbers; n++) values[n] = source[n] * factor;
+}
+
 // Joins one word of all chunks of a head; `number` is its first in a segment's own state. Every
 // segment's snapshots are of the segment alone; what precedes it (of gradients: follows it) is added
 // here, decayed from chunk to chunk:
 //   snapshot += carry;  carry <- exp(G_chunk) carry;  at a segment's end, carry += its own state.
-// Of gradients, also the product with the chunk's state, decayed to where that stands.
+// Of gradients, also the product with the chunk's state, decayed to where that stands. A caller's
+// states enter it as they are: what passes over all of a short call may be in effect one pair.
 template <bool kGradient, int kNumbers>
 __device__ __forceinline__ void join(
     const Arguments& args, int64 word, int64 number, int feature, bool valid) {
@@ -81,7 +93,15 @@ __device__ __forceinline__ void join(
       for (int n = 0; n < kNumbers; n++) carry[n] *= decay;
       if (kGradient) {
         float states[kNumbers] = {};
-        if (valid) read_numbers(states, args.states + offset);
+        if (valid) {
+          read_numbers(states, args.states + offset);
+          if (chunk == 0 && args.initial_sums != nullptr) {
+            read_caller(states, args.initial_sums, args.initial_key_sums, number, multiplicity);
+          }
+          if (chunk == sequence.chunks - 1 && args.final_gradient != nullptr) {
+            read_caller(values, args.final_gradient, args.final_key_gradient, number, 1);
+          }
+        }
         float product = 0;
         for (int n = 0; n < kNumbers; n++) product = fmaf(values[n], states[n], product);
         product *= decay / multiplicity;  // both have it folded in

@@ -338,8 +338,8 @@ __device__ __forceinline__ void for_each_chunk(
 // The state at each chunk's state_start, and the final one. For each chunk:
 //   snapshot = multiplicity * S;   S <- exp(G_last) S + sum_j exp(G_last - G_j) phi(k_j) v_j^T
 // with j from the chunk's state_start to the next one's and G from there on. Where a sequence has
-// several segments they are walked at the same time, each from zero, and their states left in
-// segment_states: join_segments adds what precedes them.
+// several segments they are walked at the same time, each but the first from zero, and their states
+// left in segment_states: join_segments adds what precedes them.
 // Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads).
 extern "C" __global__ __launch_bounds__(kStateThreads, 1)
 void state_pass(const __grid_constant__ Arguments args) {
@@ -389,7 +389,7 @@ void state_pass(const __grid_constant__ Arguments args) {
   take_registers<kStateMultiplierRegisters>();
   const int64 sums_size = (int64)kFeatures * kHeadDim;
   StateTiles tiles;
-  if (args.segments == 1 && args.initial_sums != nullptr) {
+  if (blockIdx.y == 0 && args.initial_sums != nullptr) {
     read_state(tiles, args.initial_sums + blockIdx.z * sums_size,
                args.initial_key_sums + blockIdx.z * (int64)kFeatures);
   }
@@ -441,9 +441,9 @@ void state_pass(const __grid_constant__ Arguments args) {
 
 constexpr int kJoinThreads = 256;
 
-// Joins the segments of a sequence. Each one's snapshots are of the segment alone; the state at its
-// start is added here, decayed to each chunk's:
-//   start_0 = initial,  start_{s+1} = decay_s start_s + alone_s.
+// Joins the segments of a sequence. The snapshots of each but the first are of the segment alone; the
+// state at its start is added here, decayed to each chunk's:
+//   start_0 = 0,  start_{s+1} = decay_s start_s + own_s.
 // The one behind the last segment is the final state.
 // Grid (words of a snapshot / 256 rounded up, segments, batch * key_heads): a thread has a word of 8
 // columns of one feature, in all snapshots of a segment. There are at most 256 segments.
@@ -454,7 +454,7 @@ void join_segments(const __grid_constant__ Arguments args) {
   const Sequence sequence = sequence_of(args, batch);
   const int64 segment = blockIdx.y;
   const int64 last_segment = segment_count(args, sequence) - 1;
-  const bool adds = args.snapshots != nullptr && (segment > 0 || args.initial_sums != nullptr);
+  const bool adds = args.snapshots != nullptr && segment > 0;
   const bool whole = segment == last_segment && args.final_sums != nullptr;
   if (segment > last_segment || !adds && !whole) return;
   const int64 first_chunk = segment * args.chunks_per_segment;
@@ -475,9 +475,9 @@ void join_segments(const __grid_constant__ Arguments args) {
   for (int64 first = 0; first < first_chunk; first += kJoinThreads) {
     run_from(first, first_chunk);
     if (threadIdx.x >= segment) continue;
-    const int64 own = threadIdx.x * args.chunks_per_segment;
-    const int64 end = min(min(own + args.chunks_per_segment, first_chunk), first + kJoinThreads);
-    for (int64 chunk = max(own, first); chunk < end; chunk++) log_decay += logs[chunk - first];
+    const int64 begin = threadIdx.x * args.chunks_per_segment;
+    const int64 end = min(begin + args.chunks_per_segment, first + kJoinThreads);
+    for (int64 chunk = max(begin, first); chunk < end; chunk++) log_decay += logs[chunk - first];
   }
   decays[threadIdx.x] = expf((float)log_decay);
   __syncthreads();
@@ -506,14 +506,10 @@ void join_segments(const __grid_constant__ Arguments args) {
     }
   };
   const auto add_segment = [&](int64 index, float decay) {
-    const float* alone =
+    const float* own =
         args.segment_states + (blockIdx.z * args.segments + index) * kStateNumbers;
-    add(alone, alone + sums_size, decay);
+    add(own, own + sums_size, decay);
   };
-  if (args.initial_sums != nullptr) {
-    add(args.initial_sums + blockIdx.z * sums_size,
-        args.initial_key_sums + blockIdx.z * (int64)kFeatures, 0);
-  }
 #pragma unroll 4
   for (int64 before = 0; before < segment; before++) {
 #if GATED

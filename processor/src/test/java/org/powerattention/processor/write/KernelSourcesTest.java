@@ -111,11 +111,14 @@ final class KernelSourcesTest {
         boolean joins = source.plan().symbols().get("WGMMA") == 1;
         kernels.addAll(List.of("state_pass", "output_pass", "attention"));
         kernels.add(joins ? "join_segments" : "carry_scan");
+        kernels.addAll(List.of("joint_rows", "joint_sums", "joint_tokens"));
         kernels.addAll(gated ? List.of("gate_sum") : List.of());
       }
       case BACKWARD -> {
         kernels.addAll(List.of("state_walk", "join_states"));
         kernels.addAll(List.of("state_gradient_walk", "join_gradients"));
+        kernels.addAll(List.of("joint_gradient", "joint_queries", "joint_keys"));
+        kernels.addAll(List.of("joint_values", "joint_sums"));
         kernels.addAll(List.of("query_gradients", "key_gradients"));
         kernels.addAll(gated ? List.of("gate_sum", "gate_gradients") : List.of());
         kernels.addAll(source.spec().normalized() ? List.of("row_terms") : List.of());

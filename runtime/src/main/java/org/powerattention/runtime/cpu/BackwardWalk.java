@@ -1,5 +1,6 @@
 package org.powerattention.runtime.cpu;
 
+import java.util.stream.DoubleStream;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.spi.BackwardProblem;
 import org.powerattention.runtime.spi.StateView;
@@ -20,6 +21,12 @@ final class BackwardWalk implements HeadWalk<BackwardWorkspace> {
   /** The state, and on the way back its gradient. */
   private final StateSums state;
 
+  /**
+   * For each entry, its share of what rows behind the first chunk have from the initial state;
+   * empty where none is asked for.
+   */
+  private final double[] spanning;
+
   private int index;
   private int chunk;
   private boolean back;
@@ -37,6 +44,8 @@ final class BackwardWalk implements HeadWalk<BackwardWorkspace> {
         stateless
             ? StateSums.alwaysZero(inputs.features, inputs.headDim)
             : new StateSums(inputs.features, inputs.headDim);
+    boolean spans = problem.dInitialState() != null && problem.dLogG() != null;
+    this.spanning = new double[spans ? inputs.features.rows : 0];
   }
 
   @Override
@@ -122,6 +131,12 @@ final class BackwardWalk implements HeadWalk<BackwardWorkspace> {
     if (!state.isZero() && gates.present() && window.taken() > 0) {
       state.decay(gates.sinceStart(window.taken() - 1), fromEntry, toEntry);
     }
+    StateView initial = problem.initialState();
+    if (chunk == 0 && spanning.length > 0 && initial != null) {
+      for (int entry = fromEntry; entry < toEntry; entry++) {
+        spanning[entry] = state.isZero() ? 0 : state.dot(initial, index, entry);
+      }
+    }
     int live = gates.liveFromStart(window.start(), window.end());
     for (int member = 0; member < inputs.group; member++) {
       for (int i = 0; i < live; i += Workspace.TOKENS) {
@@ -150,15 +165,14 @@ final class BackwardWalk implements HeadWalk<BackwardWorkspace> {
 
   @Override
   public void end() {
-    double initial = 0;
     @Nullable StateView dInitial = problem.dInitialState();
     if (dInitial != null) {
       state.weigh();
-      initial = state.dot(problem.initialState(), index);
       state.store(dInitial, index);
     }
     if (problem.dLogG() != null) {
-      call.writeGates(window.sequence(), window.head(), gateGradient.finish(initial));
+      call.writeGates(
+          window.sequence(), window.head(), gateGradient.finish(DoubleStream.of(spanning).sum()));
     }
   }
 }

@@ -134,11 +134,12 @@ final class GateGradient {
   /**
    * Returns the gradients, once all parts are there.
    *
-   * @param initial the sum over all rows of what they have from the state before the first token
+   * @param spanning the sum over all rows behind the first chunk of what they have from the state
+   *     before the first token
    */
-  double[] finish(double initial) {
+  double[] finish(double spanning) {
     double[] result = new double[own[0].length];
-    double crossing = initial;
+    double crossing = spanning;
     for (int chunk = 0; chunk < inputs.chunks; chunk++) {
       // The tokens that join the state at the end of this chunk, and all that span them.
       int from = Math.max(0, chunk * inputs.chunk - ChunkWindow.OVERLAP);
@@ -146,7 +147,9 @@ final class GateGradient {
           chunk == inputs.chunks - 1
               ? result.length
               : (chunk + 1) * inputs.chunk - ChunkWindow.OVERLAP;
-      double sum = closed[chunk] ? 0 : crossing - stateRows[chunk];
+      // Rows right behind a joint would leave nothing but rounding errors of a difference.
+      double behind = chunk == 0 ? crossing : crossing - stateRows[chunk];
+      double sum = closed[chunk] ? 0 : behind;
       for (int m = from; m < to; m++) {
         result[m] = sum + (m < chunk * inputs.chunk ? stateRows[chunk] : 0);
         sum += stateKeys[m];

@@ -88,25 +88,27 @@ final class StateSums {
     }
   }
 
-  /** Returns {@code <this, S> + <this, z>} with a head's state in memory. */
-  double dot(StateView view, int head) {
+  /**
+   * Returns an entry's share of {@code <this, S> + <this, z>} with a head's state in memory, with
+   * multiplicities.
+   */
+  double dot(StateView view, int head, int entry) {
     FloatBuffer sums = CpuMemory.bufferOf(view.sums()).asFloatBuffer();
     FloatBuffer keySums = keySums(view);
+    float[] row = row(entry);
     float[] vector = new float[headDim];
-    int feature = head * features.rows * features.suffixes;
+    int feature = (head * features.rows + features.row[entry]) * features.suffixes;
     double dot = 0;
-    for (float[] row : rows) {
-      for (int at = 0; at < row.length; at += features.columns, feature++) {
-        sums.get(feature * headDim, vector, 0, headDim);
-        for (int c = 0; c < headDim; c++) {
-          dot += (double) row[at + c] * vector[c];
-        }
-        if (keySums != null) {
-          dot += (double) row[at + headDim] * keySums.get(feature);
-        }
+    for (int at = 0; at < row.length; at += features.columns, feature++) {
+      sums.get(feature * headDim, vector, 0, headDim);
+      for (int c = 0; c < headDim; c++) {
+        dot += (double) row[at + c] * vector[c];
+      }
+      if (keySums != null) {
+        dot += (double) row[at + headDim] * keySums.get(feature);
       }
     }
-    return dot;
+    return dot * features.multiplicity[entry];
   }
 
   /** Returns the row of an entry. */

@@ -30,6 +30,11 @@ final class CudaBackward {
   private final CudaKernel joinStates;
   private final CudaKernel stateGradientWalk;
   private final CudaKernel joinGradients;
+  private final CudaKernel jointGradient;
+  private final CudaKernel jointQueries;
+  private final CudaKernel jointKeys;
+  private final CudaKernel jointValues;
+  private final CudaKernel jointSums;
   private final CudaKernel queryGradients;
   private final CudaKernel keyGradients;
   private final @Nullable CudaKernel gateGradients;
@@ -44,6 +49,11 @@ final class CudaBackward {
     this.joinStates = module.kernel("join_states", 0);
     this.joinGradients = module.kernel("join_gradients", 0);
     this.stateGradientWalk = module.kernel("state_gradient_walk", tiling.stateSharedBytes());
+    this.jointGradient = module.kernel("joint_gradient", 0);
+    this.jointQueries = module.kernel("joint_queries", 0);
+    this.jointKeys = module.kernel("joint_keys", 0);
+    this.jointValues = module.kernel("joint_values", 0);
+    this.jointSums = module.kernel("joint_sums", 0);
     this.queryGradients = module.kernel("query_gradients", tiling.querySharedBytes());
     this.keyGradients = module.kernel("key_gradients", tiling.keySharedBytes());
     this.gateGradients = spec.gated() ? module.kernel("gate_gradients", 0) : null;
@@ -135,6 +145,7 @@ final class CudaBackward {
         join(joinGradients, plan, heads, stream, arguments);
       }
     }
+    joints(problem, plan, heads, queryHeads, arguments);
     queryGradients.launch(
         plan.chunks() * ForwardPlan.divideUp(plan.chunk(), tiling.queryRows()),
         queryHeads,
@@ -153,6 +164,32 @@ final class CudaBackward {
         arguments);
     if (gateGradients != null) {
       gateGradients.launch(heads, 1, 1, GATE_GRADIENT_THREADS, 0, stream, arguments);
+    }
+  }
+
+  /** Enqueues what meets a caller's states in fp32. */
+  private void joints(
+      BackwardProblem problem,
+      GradientPlan plan,
+      long heads,
+      long queryHeads,
+      ByteBuffer arguments) {
+    long stream = problem.stream();
+    long parts = plan.jointParts();
+    long rowBlocks = Joints.TOKENS / Joints.CONTRACT_ROWS;
+    int threads = Joints.threads(spec);
+    if (problem.initialState() != null) {
+      jointGradient.launch(Joints.parts(spec, heads), heads, 1, threads, 0, stream, arguments);
+      jointQueries.launch(
+          parts, rowBlocks, queryHeads, Joints.CONTRACT_THREADS, 0, stream, arguments);
+    }
+    if (problem.dFinalState() != null) {
+      jointKeys.launch(parts, rowBlocks, heads, Joints.CONTRACT_THREADS, 0, stream, arguments);
+      jointValues.launch(parts, heads, 1, threads, 0, stream, arguments);
+    }
+    if (plan.jointNumbers() > 0) {
+      long blocks = ForwardPlan.divideUp(plan.jointNumbers(), Joints.SUM_THREADS);
+      jointSums.launch(blocks, 1, 1, Joints.SUM_THREADS, 0, stream, arguments);
     }
   }
 

@@ -22,6 +22,9 @@ final class CudaForward {
   private final @Nullable CudaKernel gateSum;
   private final CudaKernel statePass;
   private final CudaKernel segments;
+  private final CudaKernel jointRows;
+  private final CudaKernel jointSums;
+  private final CudaKernel jointTokens;
   private final CudaKernel outputPass;
   private final CudaKernel attention;
 
@@ -32,41 +35,65 @@ final class CudaForward {
     this.gateSum = spec.gated() ? module.kernel("gate_sum", 0) : null;
     this.statePass = module.kernel("state_pass", tiling.stateSharedBytes());
     this.segments = module.kernel(tiling.joinsSegments() ? "join_segments" : "carry_scan", 0);
+    this.jointRows = module.kernel("joint_rows", 0);
+    this.jointSums = module.kernel("joint_sums", 0);
+    this.jointTokens = module.kernel("joint_tokens", 0);
     this.outputPass = module.kernel("output_pass", tiling.outputSharedBytes());
     this.attention = module.kernel("attention", tiling.outputSharedBytes());
   }
 
   /** Enqueues a call on its stream. The workspace is freed there when the call is done. */
   void launch(ForwardProblem problem) {
-    launch(problem, 0, 0);
+    launch(problem, 0, Joints.TOKENS, true);
   }
 
   /**
    * Enqueues a call with margins, as {@link #launch(ForwardProblem)} does. Its tokens are those of
    * k and v; they may not be packed.
    *
-   * @param queryStart token of k and v at which q and y begin: outputs before it are not computed
+   * @param queryStart token of k and v at which q and y begin: outputs before it are not computed;
+   *     keys before it are zeros, or tokens if the first is one
    * @param heldBack tokens at the end that the final state leaves out, up to 64
    */
   void launch(ForwardProblem problem, int queryStart, int heldBack) {
+    launch(problem, queryStart, heldBack, false);
+  }
+
+  private void launch(ForwardProblem problem, int queryStart, int heldBack, boolean takesHeldBack) {
     ForwardPlan plan = ForwardPlan.of(problem, tiling, backend.device().multiprocessors());
+    boolean endsInJoint = takesHeldBack && problem.finalState() != null;
     if (plan.workspaceBytes() == 0) {
-      launch(problem, plan, ForwardArguments.of(problem, plan, queryStart, heldBack, null));
+      ByteBuffer arguments = ForwardArguments.of(problem, plan, queryStart, heldBack, null);
+      launch(problem, plan, endsInJoint, arguments);
       return;
     }
     try (Memory workspace = backend.allocateAsync(plan.workspaceBytes(), problem.stream())) {
-      launch(problem, plan, ForwardArguments.of(problem, plan, queryStart, heldBack, workspace));
+      ByteBuffer arguments = ForwardArguments.of(problem, plan, queryStart, heldBack, workspace);
+      launch(problem, plan, endsInJoint, arguments);
     }
   }
 
-  private void launch(ForwardProblem problem, ForwardPlan plan, ByteBuffer arguments) {
+  private void launch(
+      ForwardProblem problem, ForwardPlan plan, boolean endsInJoint, ByteBuffer arguments) {
     long stream = problem.stream();
     long heads = (long) problem.batch() * problem.keyHeads();
     if (gateSum != null) {
       gateSum.launch(plan.chunks(), heads, 1, GATE_THREADS, 0, stream, arguments);
     }
+    // Before the state pass, which may write the final state in the initial one's place.
+    if (plan.jointNumbers() > 0) {
+      long queryHeads = (long) problem.batch() * problem.queryHeads();
+      int threads = Joints.threads(spec);
+      jointRows.launch(plan.jointParts(), queryHeads, 1, threads, 0, stream, arguments);
+      long blocks = ForwardPlan.divideUp(plan.jointNumbers(), Joints.SUM_THREADS);
+      jointSums.launch(blocks, 1, 1, Joints.SUM_THREADS, 0, stream, arguments);
+    }
     if (plan.statePass()) {
       walk(plan, heads, stream, arguments);
+      if (endsInJoint) {
+        long parts = Joints.parts(spec, heads);
+        jointTokens.launch(parts, heads, 1, Joints.threads(spec), 0, stream, arguments);
+      }
     }
     long rowTiles = plan.chunks() * ForwardPlan.divideUp(plan.chunk(), tiling.outputRows());
     (plan.readsState() ? outputPass : attention)

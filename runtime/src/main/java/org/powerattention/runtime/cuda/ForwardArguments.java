@@ -21,7 +21,7 @@ final class ForwardArguments {
    * Returns the arguments of a call, in a buffer of this thread's.
    *
    * @param queryStart token of k and v at which q and y begin
-   * @param heldBack tokens at the end that the final state leaves out
+   * @param heldBack tokens at the end that the state pass leaves out of the final state
    */
   static ByteBuffer of(
       ForwardProblem problem,
@@ -44,6 +44,8 @@ final class ForwardArguments {
     writer.put(problem.packed() == null ? null : problem.packed().table());
     writer.put(problem.saved() == null ? null : problem.saved().outputs());
     writer.put(problem.saved() == null ? null : problem.saved().weightSums());
+    writer.put(plan.jointNumbers() == 0 ? 0 : work + plan.partialsOffset());
+    writer.put(plan.jointNumbers() == 0 ? 0 : work + plan.totalsOffset());
     writer.putStrides(problem.q());
     writer.putStrides(problem.k());
     writer.putStrides(problem.v());
@@ -53,12 +55,14 @@ final class ForwardArguments {
     writer.put(plan.allTokens());
     writer.put(plan.allChunks());
     writer.put(queryStart);
-    writer.put((long) problem.tokens() - heldBack);
+    writer.put((long) heldBack);
     writer.put(problem.queryHeads());
     writer.put(problem.keyHeads());
     writer.put(plan.chunk());
     writer.put(plan.chunksPerSegment());
     writer.put(plan.segments());
+    writer.put(plan.jointNumbers());
+    writer.put(plan.jointParts());
     writer.put(0L);
     writer.put(Math.pow(problem.scale(), problem.spec().degree()));
     return writer.written();

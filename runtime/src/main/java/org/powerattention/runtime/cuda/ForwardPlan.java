@@ -19,6 +19,8 @@ import org.powerattention.runtime.spi.ForwardProblem;
  * @param gateSumBytes bytes of the cumulative log gates
  * @param snapshotBytes bytes of the states at the chunks' starts
  * @param segmentBytes bytes of the segments' own states
+ * @param jointNumbers numbers that the first rows read from the caller's initial state
+ * @param jointParts thread blocks that share the features of a head's joint
  */
 record ForwardPlan(
     long chunk,
@@ -31,7 +33,9 @@ record ForwardPlan(
     boolean readsState,
     long gateSumBytes,
     long snapshotBytes,
-    long segmentBytes) {
+    long segmentBytes,
+    long jointNumbers,
+    long jointParts) {
   /** Thread blocks of a walk that a multiprocessor holds, where registers allow two. */
   private static final long STATE_BLOCKS_PER_MULTIPROCESSOR = 2;
 
@@ -65,6 +69,8 @@ record ForwardPlan(
               : divideUp(chunks, segmentsThatFill(blocks, chunks, multiprocessors));
     }
     long segments = divideUp(chunks, perSegment);
+    long queryHeads = (long) problem.batch() * problem.queryHeads();
+    int rowNumbers = spec.headDim() + (spec.normalized() ? 1 : 0);
     return new ForwardPlan(
         cut.length(),
         chunks,
@@ -76,7 +82,9 @@ record ForwardPlan(
         readsState,
         spec.gated() ? problem.keyHeads() * cut.allTokens() * Double.BYTES : 0,
         readsState ? problem.keyHeads() * cut.places() * tiling.snapshotBytes() : 0,
-        segments > 1 ? heads * segments * spec.stateBytes() : 0);
+        segments > 1 ? heads * segments * spec.stateBytes() : 0,
+        problem.initialState() != null ? queryHeads * (Joints.TOKENS * rowNumbers + 1) : 0,
+        Joints.parts(spec, queryHeads));
   }
 
   /**
@@ -122,9 +130,17 @@ record ForwardPlan(
     return snapshotOffset() + align(snapshotBytes);
   }
 
+  long partialsOffset() {
+    return segmentOffset() + align(segmentBytes);
+  }
+
+  long totalsOffset() {
+    return partialsOffset() + align(jointParts * jointNumbers * Double.BYTES);
+  }
+
   /** Returns the bytes of the whole workspace. */
   long workspaceBytes() {
-    return segmentOffset() + segmentBytes;
+    return totalsOffset() + jointNumbers * Float.BYTES;
   }
 
   static long divideUp(long dividend, long divisor) {

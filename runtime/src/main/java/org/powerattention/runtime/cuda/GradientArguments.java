@@ -73,6 +73,11 @@ final class GradientArguments {
     writer.put(problem.initialState());
     writer.put(problem.dFinalState());
     writer.put(problem.dInitialState());
+    putWorkspace(plan.jointParts() * plan.jointNumbers() * Double.BYTES);
+    long totals = workspace + used;
+    putWorkspace(plan.jointNumbers() * Float.BYTES);
+    writer.put(plan.queryJointNumbers() == 0 ? 0 : totals);
+    writer.put(plan.keyJointNumbers() == 0 ? 0 : totals + plan.queryJointNumbers() * Float.BYTES);
     writer.putStrides(problem.q());
     writer.putStrides(problem.k());
     writer.putStrides(problem.v());
@@ -90,7 +95,9 @@ final class GradientArguments {
     writer.put(plan.segments());
     writer.put(plan.allTokens());
     writer.put(plan.allChunks());
-    writer.put(problem.tokens());
+    writer.put(0L);
+    writer.put(plan.jointNumbers());
+    writer.put(plan.jointParts());
     writer.put(normalized ? 1.0 : Math.pow(problem.scale(), problem.spec().degree()));
   }
 

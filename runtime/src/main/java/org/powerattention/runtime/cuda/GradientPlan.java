@@ -23,6 +23,9 @@ import org.powerattention.runtime.spi.BackwardProblem;
  * @param segmentStateBytes bytes of the segments' own states
  * @param segmentGradientBytes bytes of the segments' own gradients of states
  * @param productBytes bytes of the products of states and their gradients
+ * @param queryJointNumbers numbers that the first rows read from the caller's initial state
+ * @param keyJointNumbers numbers that the last tokens read from the gradient of the final state
+ * @param jointParts thread blocks that share the features of a head's joint
  */
 record GradientPlan(
     long chunk,
@@ -40,7 +43,10 @@ record GradientPlan(
     long snapshotBytes,
     long segmentStateBytes,
     long segmentGradientBytes,
-    long productBytes) {
+    long productBytes,
+    long queryJointNumbers,
+    long keyJointNumbers,
+    long jointParts) {
   private static final int WORD_BYTES = 16;
   private static final int WARP = 32;
 
@@ -61,6 +67,8 @@ record GradientPlan(
     long segmentBytes = heads * segments * spec.stateBytes();
     long places = problem.keyHeads() * cut.places();
     long joinWords = tiling.snapshotBytes() / WORD_BYTES;
+    long queryHeads = (long) problem.batch() * problem.queryHeads();
+    long headJoint = (long) Joints.TOKENS * spec.headDim();
     return new GradientPlan(
         cut.length(),
         chunks,
@@ -77,6 +85,13 @@ record GradientPlan(
         walks ? places * tiling.snapshotBytes() : 0,
         segments > 1 ? segmentBytes : 0,
         segments > 1 || problem.dInitialState() != null ? segmentBytes : 0,
-        walks && spec.gated() ? places * ForwardPlan.divideUp(joinWords, WARP) * Float.BYTES : 0);
+        walks && spec.gated() ? places * ForwardPlan.divideUp(joinWords, WARP) * Float.BYTES : 0,
+        problem.initialState() != null ? queryHeads * headJoint : 0,
+        problem.dFinalState() != null ? heads * 2 * headJoint : 0,
+        Joints.parts(spec, queryHeads));
+  }
+
+  long jointNumbers() {
+    return queryJointNumbers + keyJointNumbers;
   }
 }
