@@ -111,13 +111,23 @@ __device__ __forceinline__ void read_state(
 #endif
 }
 
-// Writes this block's part of a snapshot: S [kFeatures][kHeadDim] as operands, z [kFeatures] in
-// fp32, with the multiplicities that the tiled symmetric power leaves out folded in.
+// Place of a number of S in a snapshot.
+__device__ __forceinline__ int64 snapshot_place(int feature, int column) {
+#if WGMMA
+  return (int64)(feature / 8) * kEightRows + column / 8 * kCoreElements + feature % 8 * 8 +
+         column % 8;
+#else
+  return (int64)feature * kHeadDim + column;
+#endif
+}
+
+// Writes this block's part of a snapshot: S as operands, z [kFeatures] in fp32, with the
+// multiplicities that the tiled symmetric power leaves out folded in.
 __device__ __forceinline__ void write_snapshot(StateSlice& slice, unsigned char* snapshot) {
   stored* sums = reinterpret_cast<stored*>(snapshot);
   slice.for_each([&](float& value, int block, int feature, int column) {
     if (feature >= kFeatures) return;
-    sums[(int64)feature * kHeadDim + column] =
+    sums[snapshot_place(feature, column)] =
         stored_of(value * slice.blocks[block].multiplicity());
   });
 #if NORMALIZED

@@ -62,6 +62,10 @@
 #else
 #include "features_p4.cuh"
 #endif
+#if WGMMA
+#include "wgmma.cuh"
+#include "images.cuh"
+#endif
 #include "contraction.cuh"
 #include "gradient_tiles.cuh"
 #if NORMALIZED
@@ -69,8 +73,15 @@
 #endif
 #include "gradient_states.cuh"
 #include "segment_joins.cuh"
+#if WGMMA
+#include "block_90a.cuh"
+#include "contraction_90a.cuh"
+#include "query_gradients_90a.cuh"
+#include "key_gradients_90a.cuh"
+#else
 #include "query_gradients.cuh"
 #include "key_gradients.cuh"
+#endif
 #if GATED
 #include "gate_gradients.cuh"
 #endif

@@ -1,0 +1,224 @@
+#pragma once
+
+// Starts loading a step's keys and values; `first` is counted from the block's first query.
+__device__ __forceinline__ void load_keys(
+    const Arguments& args, ColumnTokens& tokens, const BlockPlace& place, int first) {
+  load_image(tokens.x, place.x, args.k_strides.token, place.row + first, place.end, kColumns,
+             is_aligned(args.k, args.k_strides));
+  load_image(tokens.u, place.u, args.v_strides.token, place.row + first, place.end, kColumns,
+             is_aligned(args.v, args.v_strides));
+  copy_commit();
+}
+
+#if GATED
+// G_j of this thread's key of a step, from the group's first row on. It is loaded a step before it
+// is needed.
+__device__ __forceinline__ double load_gate(
+    const Arguments& args, const BlockPlace& place, int first, const Group& group) {
+  if (threadIdx.x % 128 >= kColumns) return 0;
+  const int64 token = min(place.row + first + (int)threadIdx.x % 128, place.end - 1);
+  return gate_at(args, place.gate_sum, place.chunk, token) -
+         place.gate_sum[min(place.row + group.first(), place.end - 1)];
+}
+
+// Writes it, and exp(G_row - G_j) of keys before that row.
+__device__ __forceinline__ void write_terms(ColumnTerms& terms, double gate) {
+  if (threadIdx.x % 128 >= kColumns) return;
+  terms.gates[threadIdx.x % 128] = gate_of(gate);
+  terms.factors[threadIdx.x % 128] = expf((float)fmin(-gate, 0.0));
+}
+#endif
+
+// dq += sum over a step's keys of s^(p - 1) exp(G_i - G_j) (<dy_i, v_j> - <dy_i, y_i>) k_j, and the
+// same times s_ij without k_j to `sums`, but for the key j = i. On the diagonal, where the step
+// holds keys of the group's own rows, later keys are masked; before it, the factor
+// exp(G_i - G_row) is left out.
+template <bool kDiagonal>
+__device__ __forceinline__ void attend_keys(
+    Rows& dq, float (&sums)[2], const float (&deltas)[2], const GradientShared& shared,
+    const ColumnTokens& tokens, const ColumnTerms& terms, const Group& group) {
+  const int t = threadIdx.x % 4;
+  const int row = group.lane_row(0) % 64;
+  float scores[32];
+  float products[32];  // <dy_i, v_j>
+  wgmma_fence();
+  multiply_rows(scores, shared.x + group.first() * kHeadDim, tokens.x);
+  multiply_rows(products, shared.u + group.first() * kHeadDim, tokens.u);
+  wgmma_commit();
+  wgmma_wait();
+  wgmma_results(scores);
+  wgmma_results(products);
+#pragma unroll
+  for (int n = 0; n < kColumns / 8; n++) {
+#pragma unroll
+    for (int c = 0; c < 4; c++) {
+      const float score = scores[n * 4 + c];
+      const int j = n * 8 + 2 * t + c % 2;
+      float ds = slope(score);
+#if NORMALIZED
+      ds *= products[n * 4 + c] - deltas[c / 2];
+#else
+      ds *= products[n * 4 + c];
+#endif
+      if (kDiagonal) {
+        const int i = row + c / 2 * 8;
+#if GATED
+        ds *= gate_factor(terms.gates[i], terms.gates[j]);
+#endif
+        if (j > i) ds = 0;
+        if (j < i) sums[c / 2] = fmaf(score, ds, sums[c / 2]);
+      } else {
+#if GATED
+        ds *= terms.factors[j];
+#endif
+        sums[c / 2] = fmaf(score, ds, sums[c / 2]);
+      }
+      scores[n * 4 + c] = ds;
+    }
+  }
+  dq.add_products(scores, tokens.x);
+}
+
+// r_i of this lane's queries.
+__device__ __forceinline__ void load_scales(
+    float (&scales)[2], const Arguments& args, const BlockPlace& place, const Group& group) {
+  for (int r = 0; r < 2; r++) {
+#if NORMALIZED
+    scales[r] = args.row_scales[place.row_place + place.row + group.valid_row(r)];
+#else
+    scales[r] = (float)args.output_scale;
+#endif
+  }
+}
+
+// dq of kGradientRows tokens of one query head: block x is a tile of rows within a chunk, block y a
+// batch entry and query head; each warpgroup has 64 rows. First the state's part: its slabs pass
+// through shared memory while dphi = S dy is contracted with q. Then the chunk's keys, 64 at a step.
+// Two sums of c_ij over j < i are left for gate_gradients, through the state and directly:
+// sum_j c_ij = <q_i, dq_i> / p, since a power is homogeneous.
+// Grid (row tiles of the longest sequence, batch * query_heads).
+extern "C" __global__ __launch_bounds__(kGradientThreads, kGradientBlocks)
+void query_gradients(const __grid_constant__ Arguments args) {
+  GradientShared& shared = *reinterpret_cast<GradientShared*>(shared_memory);
+  BlockPlace& place = shared.place;
+  const int64 batch = blockIdx.y / args.query_heads;
+  const int64 query_head = blockIdx.y % args.query_heads;
+  const int64 head = query_head / (args.query_heads / args.key_heads);
+  const Sequence sequence = sequence_of(args, batch);
+  const int64 tiles = (args.chunk + kGradientRows - 1) / kGradientRows;  // of a chunk
+  const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
+  const int64 chunk = tile / tiles;
+  const int64 block_row = chunk * args.chunk + tile % tiles * kGradientRows;
+  const int64 block_end =
+      min(min(block_row + kGradientRows, (chunk + 1) * args.chunk), sequence.tokens);
+  if (block_row >= block_end) return;
+
+  const Group group((int)(block_end - block_row));
+  const int first_key = (int)(state_start(args, sequence, chunk) - block_row);
+  const bool with_state = chunk > 0 || args.initial_sums != nullptr;
+  SlabRing ring(shared,
+                args.states + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
+  if (threadIdx.x == 0) {
+    if (with_state) ring.start();
+    place.chunk = chunk;
+    place.row = block_row;
+    place.end = block_end;
+    place.x = head_rows(args.k, args.k_strides, sequence, batch, head);
+    place.u = head_rows(args.v, args.v_strides, sequence, batch, head);
+    place.target = head_rows(args.dq, args.dq_strides, sequence, batch, query_head);
+    place.row_place = query_head * args.all_tokens + sequence.rows;
+#if GATED
+    place.gate_sum = args.gate_sum + token_place(args, sequence, head);
+#endif
+  }
+  load_image(shared.x, head_rows(args.q, args.q_strides, sequence, batch, query_head),
+             args.q_strides.token, block_row, block_end, kGradientRows,
+             is_aligned(args.q, args.q_strides));
+  load_image(shared.u, head_rows(args.dy, args.dy_strides, sequence, batch, query_head),
+             args.dy_strides.token, block_row, block_end, kGradientRows,
+             is_aligned(args.dy, args.dy_strides));
+  copy_commit();
+  copy_wait();
+  fence_async_reads();
+  __syncthreads();  // q and dy have arrived; `place` and the ring's barriers are there
+
+  float deltas[2] = {};  // <dy_i, y_i>
+#if NORMALIZED
+  for (int r = 0; r < 2; r++) {
+    deltas[r] = args.row_deltas[place.row_place + place.row + group.valid_row(r)];
+  }
+#endif
+  float scales[2];
+  float state_sums[2] = {};
+  if (with_state) {
+#if NORMALIZED
+    const float weights[2] = {-deltas[0], -deltas[1]};
+    contract_key_sums(shared, reinterpret_cast<const float*>(ring.snapshot + kSnapshotSums),
+                      weights, group);
+#else
+    clear_dx(shared);
+#endif
+    contract_state(shared, ring, group);
+    load_scales(scales, args, place, group);
+#if GATED
+    for (int r = 0; r < 2; r++) {
+      // From its start to row i the state decays by exp(G_i).
+      scales[r] *= expf((float)(place.gate_sum[place.row + group.valid_row(r)] -
+                                gate_before(args, place.gate_sum, place.chunk)));
+    }
+#endif
+    scale_dx(state_sums, shared, scales, group);
+    __syncthreads();  // the slabs are read
+  }
+
+  Rows dq;
+  dq.clear();
+  float sums[2] = {};
+  load_keys(args, shared.tokens[0], place, first_key);
+#if GATED
+  write_terms(shared.terms[0][group.index], load_gate(args, place, first_key, group));
+  double next_gate = load_gate(args, place, first_key + kColumns, group);
+#endif
+  int stage = 0;
+  // The last step has the keys of the last group's own rows.
+#pragma unroll 1
+  for (int first = first_key; first < group.rows; first += kColumns) {
+    copy_wait();
+    fence_async_reads();
+    __syncthreads();  // this step's keys have arrived; the last ones are read
+    if (first + kColumns < group.rows) {
+      load_keys(args, shared.tokens[stage ^ 1], place, first + kColumns);
+#if GATED
+      write_terms(shared.terms[stage ^ 1][group.index], next_gate);
+      next_gate = load_gate(args, place, first + 2 * kColumns, group);
+#endif
+    }
+    const ColumnTerms& terms = shared.terms[stage][group.index];
+    if (group.active && first < group.first()) {
+      attend_keys<false>(dq, sums, deltas, shared, shared.tokens[stage], terms, group);
+    } else if (group.active && first == group.first()) {
+#if GATED
+      const float factors[2] = {expf(terms.gates[group.lane_row(0) % 64].high),
+                                expf(terms.gates[group.lane_row(1) % 64].high)};
+      dq.scale(factors);
+      for (int r = 0; r < 2; r++) sums[r] *= factors[r];
+#endif
+      attend_keys<true>(dq, sums, deltas, shared, shared.tokens[stage], terms, group);
+    }
+    stage ^= 1;
+  }
+
+  load_scales(scales, args, place, group);
+#if GATED
+  for (int r = 0; r < 2; r++) {
+    sums[r] *= scales[r];
+    state_sums[r] *= 1.0f / kDegree;
+  }
+  write_sums(args.query_sums, sums, place, group);
+  write_sums(args.query_state_sums, state_sums, place, group);
+#endif
+  for (int r = 0; r < 2; r++) scales[r] *= kDegree;
+  dq.scale(scales);
+  if (with_state) add_dx(dq, shared);
+  write_gradient(dq, place, args.dq_strides.token, is_aligned(args.dq, args.dq_strides), group);
+}
