@@ -47,7 +47,7 @@ public record KernelPlan(
           case BACKWARD -> BackwardPlan.of(spec, family, constants);
           case SERVING -> ServingPlan.of(spec, constants);
         };
-    return new KernelPlan(spec, part, family, symbols(spec, family), constants, sizes);
+    return new KernelPlan(spec, part, family, symbols(spec, part, family), constants, sizes);
   }
 
   /** Plans all of a spec's kernels: part after part, each with its families, oldest first. */
@@ -57,7 +57,7 @@ public record KernelPlan(
         .toList();
   }
 
-  private static Map<String, Integer> symbols(KernelSpec spec, Family family) {
+  private static Map<String, Integer> symbols(KernelSpec spec, Part part, Family family) {
     Map<String, Integer> symbols = new TreeMap<>();
     symbols.put("DEGREE", spec.degree());
     for (DType dtype : DType.values()) {
@@ -66,6 +66,9 @@ public record KernelPlan(
     symbols.put("GATED", spec.gated() ? 1 : 0);
     symbols.put("NORMALIZED", spec.normalized() ? 1 : 0);
     symbols.put("SM90", family == Family.SM_90A ? 1 : 0);
+    boolean wgmma = part == Part.BACKWARD && BackwardPlan.usesWgmma(spec, family);
+    symbols.put("WGMMA", wgmma ? 1 : 0);
+    symbols.put("STRIP", BackwardPlan.stripColumns(spec));
     return symbols;
   }
 }

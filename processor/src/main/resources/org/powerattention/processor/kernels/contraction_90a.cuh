@@ -10,6 +10,8 @@ __device__ __forceinline__ void load_eight(float (&values)[8], const element* so
   for (int i = 0; i < 4; i++) {
     values[2 * i] = low_of(pairs[i]);
     values[2 * i + 1] = high_of(pairs[i]);
+    keep(values[2 * i]);
+    keep(values[2 * i + 1]);
   }
 }
 
@@ -37,9 +39,14 @@ __device__ __forceinline__ float2 sums_of_lanes(const float (&values)[8]) {
 // dx_Jj += sum_i dphi_ij x_Ii. A lane holds all i and j = 2t, 2t + 1 of its two rows.
 __device__ __forceinline__ void contract_state(
     GradientShared& shared, SlabRing& ring, const Group& group) {
-  const element* x = shared.x + lane_place(group.row);
-  const element* x_rows = x - threadIdx.x % 4 * 2;  // column 0
-  float4* dx = &shared.dx[threadIdx.x / 32][0][threadIdx.x % 32];
+  int place = lane_place(group.row);
+  int row_place = place - threadIdx.x % 4 * 2;  // column 0
+  int lane = group.row / 16 * (kHeadDim / 8) * 32 + threadIdx.x % 32;
+  keep(place);
+  keep(row_place);
+  keep(lane);
+  const element* x = shared.x + place;
+  float4* dx = &shared.dx[0][0][lane];
   uint32 u[kHeadDim / 16][4];
   load_fragments(u, shared.u, group.row);
   float dphi[32] = {};
@@ -47,11 +54,11 @@ __device__ __forceinline__ void contract_state(
   for (int first_tile = 0; first_tile < kTiles; first_tile++) {
     float xi[2][8];
     float di[2][8] = {};
-    load_eight(xi[0], x_rows + first_tile * kCoreElements);
-    load_eight(xi[1], x_rows + first_tile * kCoreElements + kEightRows);
+    load_eight(xi[0], shared.x + row_place + first_tile * kCoreElements);
+    load_eight(xi[1], shared.x + row_place + first_tile * kCoreElements + kEightRows);
 #pragma unroll 1
     for (int second_tile = first_tile; second_tile < kTiles; second_tile++) {
-      const uint64 features = summed_columns(ring.next());
+      const Operand features = summed_columns(ring.next());
       wgmma_fence();
 #pragma unroll
       for (int s = 0; s < kHeadDim / 16; s++) {
@@ -63,7 +70,7 @@ __device__ __forceinline__ void contract_state(
       float4 dj = dx[second_tile * 32];
       wgmma_wait();
       wgmma_results(dphi);
-      ring.release();
+      ring.release(group);
 #pragma unroll
       for (int i = 0; i < 8; i++) {
         dj.x = fmaf(dphi[i * 4], xi[0][i], dj.x);
@@ -88,13 +95,16 @@ __device__ __forceinline__ void contract_state(
 // Rows of phi(x) S, added to `rows`: phi(x) is built in registers, as A operands of 16 features.
 __device__ __forceinline__ void read_state(
     Rows& rows, GradientShared& shared, SlabRing& ring, const Group& group) {
-  const element* x = shared.x + lane_place(group.row);
-  const element* x_rows = x - threadIdx.x % 4 * 2;  // column 0
+  int place = lane_place(group.row);
+  int row_place = place - threadIdx.x % 4 * 2;  // column 0
+  keep(place);
+  keep(row_place);
+  const element* x = shared.x + place;
 #pragma unroll 1
   for (int first_tile = 0; first_tile < kTiles; first_tile++) {
-    const element* place = x_rows + first_tile * kCoreElements;
-    const uint4 low = *reinterpret_cast<const uint4*>(place);
-    const uint4 high = *reinterpret_cast<const uint4*>(place + kEightRows);
+    const element* eight = shared.x + row_place + first_tile * kCoreElements;
+    const uint4 low = *reinterpret_cast<const uint4*>(eight);
+    const uint4 high = *reinterpret_cast<const uint4*>(eight + kEightRows);
     const uint32 xi[2][4] = {{low.x, low.y, low.z, low.w}, {high.x, high.y, high.z, high.w}};
 #pragma unroll 1
     for (int second_tile = first_tile; second_tile < kTiles; second_tile++) {
@@ -109,40 +119,54 @@ __device__ __forceinline__ void read_state(
           phi[s][2 + r] = operand_times(both_high(xi[r][s]), xj[r]);
         }
       }
-      const uint64 state = summed_rows(ring.next());
+      const Operand state = summed_rows(ring.next());
       wgmma_fence();
 #pragma unroll
       for (int s = 0; s < 4; s++) rows.add_product(phi[s], state + s * kNextRows);
       wgmma_commit();
       wgmma_wait();
       rows.results();
-      ring.release();
+      ring.release(group);
     }
   }
 }
 
 #if NORMALIZED
-// dx of what the key sum z adds: a row's weight times d<z, phi(x)> / dx = M x, where M is z as a
-// symmetric matrix, in two bf16 parts so that it is as exact as z in fp32. x has arrived.
-__device__ __forceinline__ void contract_key_sums(
-    GradientShared& shared, const float* z, const float (&weights)[2], const Group& group) {
-#pragma unroll 1
+// Writes the key sum z as the symmetric matrix M with d<z, phi(x)> / dx = M x, in two bf16 parts so
+// that M is as exact as z in fp32. Complete after fence_async_reads and a barrier.
+__device__ __forceinline__ void write_key_sums(GradientShared& shared, const float* z) {
+#pragma unroll 2
   for (int i = threadIdx.x; i < kHeadDim * (kHeadDim / 8); i += kGradientThreads) {
     const int row_tile = i / kHeadDim;  // eight columns of a row, in the order of the image
     const int row = i % 8;
     const int tile = i / 8 % (kHeadDim / 8);
     const int low = min(row_tile, tile);
     const int pair = low * kTiles - low * (low - 1) / 2 + max(row_tile, tile) - low;
+    float values[8];
+#pragma unroll
     for (int e = 0; e < 8; e++) {
-      float value = z[pair * 64 + (row_tile <= tile ? row * 8 + e : e * 8 + row)];
-      if (row_tile == tile) value += z[pair * 64 + e * 8 + row];
-      const element part = element_of(value);
-      shared.key_sums[0][i * 8 + e] = part;
-      shared.key_sums[1][i * 8 + e] = element_of(value - float_of(part));
+      values[e] = z[pair * 64 + (row_tile <= tile ? row * 8 + e : e * 8 + row)];
+      if (row_tile == tile) values[e] += z[pair * 64 + e * 8 + row];
+    }
+    uint32 parts[2][4];
+#pragma unroll
+    for (int e = 0; e < 4; e++) {
+      const float low_value = values[2 * e];
+      const float high_value = values[2 * e + 1];
+      parts[0][e] = pair_of(low_value, high_value);
+      parts[1][e] =
+          pair_of(low_value - low_of(parts[0][e]), high_value - high_of(parts[0][e]));
+    }
+    for (int part = 0; part < 2; part++) {
+      *reinterpret_cast<uint4*>(&shared.key_sums[part][i * 8]) =
+          make_uint4(parts[part][0], parts[part][1], parts[part][2], parts[part][3]);
     }
   }
-  fence_async_reads();
-  __syncthreads();  // M is complete
+}
+
+// dx = what the key sum adds to it: a row's weight times M x.
+__device__ __forceinline__ void contract_key_sums(
+    GradientShared& shared, const float (&weights)[2], const Group& group) {
   Rows rows;
   uint32 x[kHeadDim / 16][4];
   load_fragments(x, shared.x, group.row);
@@ -157,7 +181,7 @@ __device__ __forceinline__ void contract_key_sums(
   wgmma_commit();
   wgmma_wait();
   rows.results();
-  __syncthreads();  // M is read
+  __syncthreads();  // M is read; dx takes its place
 #pragma unroll
   for (int n = 0; n < kHeadDim / 8; n++) {
     shared.dx[threadIdx.x / 32][n][threadIdx.x % 32] =
@@ -206,11 +230,12 @@ __device__ __forceinline__ void add_dx(Rows& rows, const GradientShared& shared)
 
 // Writes the group's rows.
 __device__ __forceinline__ void write_gradient(
-    Rows& rows, const BlockPlace& place, int64 token_stride, bool aligned, const Group& group) {
+    Rows& rows, element* gradient, const BlockPlace& place, int64 token_stride, bool aligned,
+    const Group& group) {
 #pragma unroll
   for (int r = 0; r < 2; r++) {
     if (group.lane_row(r) >= group.rows) continue;
-    element* row = place.target + (place.row + group.lane_row(r)) * token_stride +
+    element* row = gradient + place.target + (place.row + group.lane_row(r)) * token_stride +
                    threadIdx.x % 4 * 2;
 #pragma unroll
     for (int n = 0; n < kHeadDim / 8; n++) {

@@ -11,42 +11,65 @@ __device__ __forceinline__ int lane_place(int row) {
   return row / 8 * kEightRows + threadIdx.x % 32 * 2;
 }
 
-// Descriptors tell, in units of 16 bytes, where a matrix begins, and how far apart core matrices are
+// An operand tells, in units of 16 bytes, where a matrix begins, and how far apart core matrices are
 // that follow each other along the summed dimension and along the other.
-__device__ __forceinline__ uint64 descriptor(const element* image, int summed, int other) {
-  return (uint64)(shared_address(image) >> 4) | (uint64)summed << 16 | (uint64)other << 32;
+__device__ __forceinline__ Operand operand(const element* image, uint32 summed, uint32 other) {
+  return Operand{shared_address(image) >> 4 | summed << 16, other};
 }
 
-constexpr int kNextColumns = 16;           // of a descriptor, to 16 columns further on
-constexpr int kNextRows = 2 * kHeadDim;    // to 16 rows further on
+constexpr int kNextColumns = 16;         // distance of 16 columns
+constexpr int kNextRows = 2 * kHeadDim;  // distance of 16 rows
 
 // An operand that is summed over the image's columns.
-__device__ __forceinline__ uint64 summed_columns(const element* image) {
-  return descriptor(image, 8, kHeadDim);
+__device__ __forceinline__ Operand summed_columns(const element* image) {
+  return operand(image, 8, kHeadDim);
 }
 
 // An operand that is summed over the image's rows.
-__device__ __forceinline__ uint64 summed_rows(const element* image) {
-  return descriptor(image, kHeadDim, 8);
+__device__ __forceinline__ Operand summed_rows(const element* image) {
+  return operand(image, kHeadDim, 8);
 }
 
-// Starts loading rows [first, first + rows) of one head; rows from `end` on are zero. Complete after
-// copy_wait, fence_async_reads and a barrier.
-__device__ __forceinline__ void load_image(
-    element* image, const element* head, int64 token_stride, int64 first, int64 end, int rows,
-    bool aligned) {
-  // The eight columns of a row that a thread copies are contiguous in both.
-#pragma unroll 1
-  for (int i = threadIdx.x; i < rows * (kHeadDim / 8); i += kGradientThreads) {
-    const int row = i / kHeadDim * 8 + i % 8;
-    const int column = i / 8 % (kHeadDim / 8) * 8;
-    const bool valid = first + row < end;
-    const element* source = head + (valid ? (first + row) * token_stride : 0) + column;
-    if (aligned) {
-      copy_async_16(image + i * 8, source, valid);
-    } else {
-      for (int e = 0; e < 8; e++) image[i * 8 + e] = valid ? source[e] : (element)0;
+// What a thread copies of an image: eight columns of a row, and of every kPassRows-th row behind it.
+constexpr int kPassRows = kGradientThreads / kHeadDim * 8;
+
+__device__ __forceinline__ int copied_row() { return threadIdx.x / kHeadDim * 8 + threadIdx.x % 8; }
+
+__device__ __forceinline__ int copied_column() { return threadIdx.x / 8 % (kHeadDim / 8) * 8; }
+
+// Whether this thread copies anything in the pass that begins at this row, of so many.
+__device__ __forceinline__ bool copies(int pass, int rows) {
+  const bool all = rows % kPassRows == 0 && kGradientThreads % kHeadDim == 0;
+  return all || (pass + copied_row() < rows && threadIdx.x < kPassRows * (kHeadDim / 8));
+}
+
+// load_image where rows cannot be read 16 bytes at a time.
+template <int kRows>
+__device__ __noinline__ void load_unaligned_image(
+    element* image, const element* source, int64 token_stride, int rows) {
+  for (int pass = 0; pass < kRows && copies(pass, kRows); pass += kPassRows) {
+    for (int e = 0; e < 8; e++) {
+      image[pass * kHeadDim + threadIdx.x * 8 + e] =
+          pass + copied_row() < rows ? source[pass * token_stride + e] : (element)0;
     }
+  }
+}
+
+// Starts loading kRows rows, of which the first `rows` are read and the others zero. `source` is
+// what this thread copies first. Complete after copy_wait, fence_async_reads and a barrier.
+template <int kRows>
+__device__ __forceinline__ void load_image(
+    element* image, const element* source, int64 token_stride, int rows, bool aligned) {
+  if (!aligned) {
+    load_unaligned_image<kRows>(image, source, token_stride, rows);
+    return;
+  }
+  const int left = rows - copied_row();
+#pragma unroll
+  for (int pass = 0; pass < kRows; pass += kPassRows) {
+    if (!copies(pass, kRows)) break;
+    copy_async_16(image + pass * kHeadDim + threadIdx.x * 8, source + pass * token_stride,
+                  pass < left);
   }
 }
 
@@ -66,8 +89,9 @@ __device__ __forceinline__ void load_fragments(
 // Starts d = products of 64 rows of an image with 64 rows of another.
 __device__ __forceinline__ void multiply_rows(
     float (&d)[32], const element* rows, const element* columns) {
-  const uint64 a = summed_columns(rows);
-  const uint64 b = summed_columns(columns);
+  Operand a = summed_columns(rows);
+  const Operand b = summed_columns(columns);
+  keep(a.low);
 #pragma unroll
   for (int s = 0; s < kHeadDim / 16; s++) {
     wgmma_shared(d, a + s * kNextColumns, b + s * kNextColumns, s > 0);
@@ -110,7 +134,7 @@ struct Rows {
 
   // Adds a times 16 rows of an image, given by summed_rows; or is that, unless `accumulate`.
   __device__ __forceinline__ void add_product(
-      const uint32 (&a)[4], uint64 image, bool accumulate = true) {
+      const uint32 (&a)[4], Operand image, bool accumulate = true) {
 #pragma unroll
     for (int s = 0; s < kStrips; s++) {
       wgmma_registers<true>(strips[s], a, image + s * kStrip, accumulate);

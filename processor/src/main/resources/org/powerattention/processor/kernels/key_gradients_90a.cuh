@@ -13,52 +13,63 @@ struct QueryStep {
   }
 };
 
-// Starts loading a step's queries and their dy.
+// Starts loading the queries of a step, the next one, and their dy.
 __device__ __forceinline__ void load_queries(
-    const Arguments& args, ColumnTokens& tokens, const BlockPlace& place, const QueryStep& step) {
-  load_image(tokens.x, place.x + step.member * args.q_strides.head, args.q_strides.token,
-             place.row + step.first, place.end, kColumns, is_aligned(args.q, args.q_strides));
-  load_image(tokens.u, place.u + step.member * args.dy_strides.head, args.dy_strides.token,
-             place.row + step.first, place.end, kColumns, is_aligned(args.dy, args.dy_strides));
-  copy_commit();
+    const Arguments& args, GradientShared& shared, int stage, const QueryStep& step, int heads) {
+  const bool last_head = step.member + 1 == heads;
+  const int64 heads_back = heads - 1;
+  load_tokens(
+      shared.tokens[stage], shared.sources[threadIdx.x], args.q_strides.token,
+      args.dy_strides.token, (int)(shared.place.end - shared.place.row) - step.first,
+      is_aligned(args.q, args.q_strides) && is_aligned(args.dy, args.dy_strides),
+      last_head ? -heads_back * args.q_strides.head - kColumns * args.q_strides.token
+                : args.q_strides.head,
+      last_head ? -heads_back * args.dy_strides.head - kColumns * args.dy_strides.token
+                : args.dy_strides.head);
 }
 
-// This thread's query of a step, loaded a step before it is needed.
+// Of this thread's query of a step. It is loaded a step before it is needed, and nothing is done with
+// it until then, so that no warp waits for it.
 struct QueryTerms {
   float scale;  // r_i
   float delta;  // <dy_i, y_i>
-  double gate;  // G_i from the group's last key on
+  double gate;  // what gate_sum has
 };
 
 __device__ __forceinline__ QueryTerms load_terms(
-    const Arguments& args, const BlockPlace& place, const QueryStep& step, const Group& group) {
+    const Arguments& args, const BlockPlace& place, const QueryStep& step) {
   QueryTerms terms{};
-  const int64 token = place.row + step.first + threadIdx.x % 128;
-  if (step.first < 0 || threadIdx.x % 128 >= kColumns || token >= place.end) return terms;
+  if (step.first < 0 || threadIdx.x % 128 >= kColumns) return terms;
+  const int64 token = min(place.row + step.first + (int)threadIdx.x % 128, place.end - 1);
 #if NORMALIZED
   const int64 row = place.column_place + step.member * args.all_tokens + token;
-  terms.scale = args.row_scales[row];
+  terms.scale = args.row_scales[row];  // behind the last token, of no account: q and dy are zero
   terms.delta = args.row_deltas[row];
 #else
   terms.scale = (float)args.output_scale;
 #endif
 #if GATED
-  const int64 last = place.row + min(group.first() + 64, group.rows) - 1;
-  terms.gate = gate_at(args, place.gate_sum, place.chunk, token) -
-               gate_at(args, place.gate_sum, place.chunk, last);
+  terms.gate = args.gate_sum[place.gate_place + token];
 #endif
   return terms;
 }
 
-// Writes G_i, and r_i, of queries behind the group's keys times exp(G_i - G_last).
+// Writes r_i, of queries behind the group's keys times exp(G_i - G_last); on the diagonal, also G_i
+// from the group's last key on.
 __device__ __forceinline__ void write_terms(
-    ColumnTerms& column, const QueryTerms& terms, bool behind) {
+    const Arguments& args, ColumnTerms& column, const BlockPlace& place, const QueryStep& step,
+    const QueryTerms& terms, const Group& group) {
   const int i = threadIdx.x % 128;
   if (i >= kColumns) return;
   float factor = terms.scale;
 #if GATED
-  column.gates[i] = gate_of(terms.gate);
-  if (behind) factor *= expf((float)terms.gate);
+  double gate = terms.gate - place.references[group.index];
+  if (place.precedes_chunk(args, step.first + i)) gate -= place.before;
+  if (step.first > group.first()) {
+    factor *= fast_exp((float)gate);
+  } else {
+    column.gates[i] = gate_of(gate);
+  }
 #endif
   column.factors[i] = factor;
   column.deltas[i] = terms.delta;
@@ -94,7 +105,7 @@ __device__ __forceinline__ void attend_queries(
       if (kDiagonal) {
         const int j = row + c / 2 * 8;
 #if GATED
-        factor *= gate_factor(terms.gates[i], terms.gates[j]);
+        factor *= fast_gate_factor(terms.gates[i], terms.gates[j]);
 #endif
         if (i < j) factor = 0;
         spans = i > j;
@@ -119,11 +130,11 @@ __device__ __forceinline__ void attend_queries(
 // exp(G_last - G_j) of this lane's keys.
 __device__ __forceinline__ void load_own_factors(
     float (&factors)[2], const Arguments& args, const BlockPlace& place, const Group& group) {
-  const int64 last = place.row + min(group.first() + 64, group.rows) - 1;
+  const double* gate_sum = args.gate_sum + place.gate_place;
   for (int r = 0; r < 2; r++) {
-    factors[r] = expf(
-        (float)(gate_at(args, place.gate_sum, place.chunk, last) -
-                gate_at(args, place.gate_sum, place.chunk, place.row + group.valid_row(r))));
+    factors[r] = fast_exp(
+        (float)(place.references[group.index] -
+                gate_at(args, gate_sum, place.chunk, place.row + group.valid_row(r))));
   }
 }
 #endif
@@ -136,13 +147,14 @@ __device__ __forceinline__ void load_own_factors(
 template <bool kValues>
 __device__ __forceinline__ void key_gradients_of(const Arguments& args, GradientShared& shared) {
   BlockPlace& place = shared.place;
-  const int64 batch = blockIdx.y / args.key_heads;
-  const int64 head = blockIdx.y % args.key_heads;
-  const int heads = (int)(args.query_heads / args.key_heads);
+  const uint32 key_heads = (uint32)args.key_heads;
+  const int64 batch = blockIdx.y / key_heads;
+  const int64 head = blockIdx.y % key_heads;
+  const int heads = (uint32)args.query_heads / key_heads;
   const Sequence sequence = sequence_of(args, batch);
-  const int64 tiles = (args.chunk + kGradientRows - 1) / kGradientRows;  // of a chunk
+  const uint32 tiles = (uint32)((args.chunk + kGradientRows - 1) / kGradientRows);  // of a chunk
   // The last chunk has up to kOverlap keys more, which may take one tile more.
-  const int64 chunk = max(min(blockIdx.x / tiles, sequence.chunks - 1), (int64)0);
+  const int64 chunk = max(min((int64)(blockIdx.x / tiles), sequence.chunks - 1), (int64)0);
   const int64 behind = state_start(args, sequence, chunk + 1);
   const int64 block_row =
       state_start(args, sequence, chunk) + (blockIdx.x - chunk * tiles) * kGradientRows;
@@ -153,33 +165,55 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
   const bool with_state = chunk + 1 < sequence.chunks || args.final_gradient != nullptr;
   SlabRing ring(shared, args.state_gradients +
                             chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
+  if (with_state && threadIdx.x == 0) ring.start();
+  load_image<kGradientRows>(
+      shared.x,
+      head_rows(args.k, args.k_strides, sequence, batch, head) +
+          (block_row + copied_row()) * args.k_strides.token + copied_column(),
+      args.k_strides.token, group.rows, is_aligned(args.k, args.k_strides));
+  if (!kValues) {
+    load_image<kGradientRows>(
+        shared.u,
+        head_rows(args.v, args.v_strides, sequence, batch, head) +
+            (block_row + copied_row()) * args.v_strides.token + copied_column(),
+        args.v_strides.token, group.rows, is_aligned(args.v, args.v_strides));
+  }
+  copy_commit();
   if (threadIdx.x == 0) {
-    if (with_state) ring.start();
     place.chunk = chunk;
     place.row = block_row;
     place.end = min((chunk + 1) * args.chunk, sequence.tokens);
-    place.x = head_rows(args.q, args.q_strides, sequence, batch, head * heads);
-    place.u = head_rows(args.dy, args.dy_strides, sequence, batch, head * heads);
-    place.target = kValues ? head_rows(args.dv, args.dv_strides, sequence, batch, head)
-                           : head_rows(args.dk, args.dk_strides, sequence, batch, head);
+    place.target = kValues
+                       ? head_rows(args.dv, args.dv_strides, sequence, batch, head) - args.dv
+                       : head_rows(args.dk, args.dk_strides, sequence, batch, head) - args.dk;
     place.row_place = token_place(args, sequence, head);
     place.column_place = head * heads * args.all_tokens + sequence.rows;
 #if GATED
-    place.gate_sum = args.gate_sum + place.row_place;
+    place.gate_place = place.row_place;
+    const double* gate_sum = args.gate_sum + place.gate_place;
+    place.before = chunk > 0 ? gate_sum[chunk * args.chunk - 1] : 0;
+    for (int i = 0; i < kGroups; i++) {
+      place.references[i] =
+          gate_at(args, gate_sum, chunk, min(block_row + i * 64 + 63, block_end - 1));
+    }
 #endif
   }
-  load_image(shared.x, head_rows(args.k, args.k_strides, sequence, batch, head),
-             args.k_strides.token, block_row, block_end, kGradientRows,
-             is_aligned(args.k, args.k_strides));
-  if (!kValues) {
-    load_image(shared.u, head_rows(args.v, args.v_strides, sequence, batch, head),
-               args.v_strides.token, block_row, block_end, kGradientRows,
-               is_aligned(args.v, args.v_strides));
+  const int64 last_query = min((chunk + 1) * args.chunk, sequence.tokens);
+  QueryStep step{(int)(last_query - 1 - block_row) / kColumns * kColumns, 0};
+  const int64 thread_query = block_row + step.first + copied_row();
+  shared.sources[threadIdx.x] = ColumnSource{
+      head_rows(args.q, args.q_strides, sequence, batch, head * heads) +
+          thread_query * args.q_strides.token + copied_column(),
+      head_rows(args.dy, args.dy_strides, sequence, batch, head * heads) +
+          thread_query * args.dy_strides.token + copied_column()};
+#if NORMALIZED
+  if (!kValues && with_state) {
+    write_key_sums(shared, reinterpret_cast<const float*>(ring.snapshot + kSnapshotSums));
   }
-  copy_commit();
+#endif
   copy_wait();
   fence_async_reads();
-  __syncthreads();  // k and v have arrived; `place` and the ring's barriers are there
+  __syncthreads();  // k and v have arrived; `place`, M and the ring's barriers are there
 
   Rows gradient;
   gradient.clear();
@@ -187,11 +221,12 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
   if (with_state) {
     float factors[2] = {1, 1};  // exp(G - G_j) with G at the next state_start; of dv, exp(G - G_last)
 #if GATED
+    const double* gate_sum = args.gate_sum + place.gate_place;
     const int64 from = place.row + (kValues ? min(group.first() + 64, group.rows) - 1 : 0);
     for (int r = 0; r < 2; r++) {
       const int64 token = kValues ? from : from + group.valid_row(r);
-      factors[r] = expf((float)(gate_at(args, place.gate_sum, place.chunk, behind - 1) -
-                                gate_at(args, place.gate_sum, place.chunk, token)));
+      factors[r] = fast_exp((float)(gate_at(args, gate_sum, place.chunk, behind - 1) -
+                                gate_at(args, gate_sum, place.chunk, token)));
     }
 #endif
     if (kValues) {
@@ -200,8 +235,7 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
     } else {
 #if NORMALIZED
       const float weights[2] = {1, 1};
-      contract_key_sums(shared, reinterpret_cast<const float*>(ring.snapshot + kSnapshotSums),
-                        weights, group);
+      contract_key_sums(shared, weights, group);
 #else
       clear_dx(shared);
 #endif
@@ -212,13 +246,11 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
   }
 
   float sums[2] = {};
-  QueryStep step{(int)(place.end - 1 - place.row) / kColumns * kColumns, 0};
   QueryStep next = step;
   next.advance(heads);
-  load_queries(args, shared.tokens[0], place, step);
-  write_terms(shared.terms[0][group.index], load_terms(args, place, step, group),
-              step.first > group.first());
-  QueryTerms next_terms = load_terms(args, place, next, group);
+  load_queries(args, shared, 0, step, heads);
+  write_terms(args, shared.terms[0][group.index], place, step, load_terms(args, place, step), group);
+  QueryTerms next_terms = load_terms(args, place, next);
   int stage = 0;
 #pragma unroll 1
   while (step.first >= 0) {
@@ -226,13 +258,13 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
     fence_async_reads();
     __syncthreads();  // this step's queries have arrived; the last ones are read
     if (next.first >= 0) {
-      load_queries(args, shared.tokens[stage ^ 1], place, next);
-      write_terms(shared.terms[stage ^ 1][group.index], next_terms, next.first > group.first());
+      load_queries(args, shared, stage ^ 1, next, heads);
+      write_terms(args, shared.terms[stage ^ 1][group.index], place, next, next_terms, group);
     }
     const QueryStep current = step;
     step = next;
     next.advance(heads);
-    next_terms = load_terms(args, place, next, group);
+    next_terms = load_terms(args, place, next);
     const ColumnTerms& terms = shared.terms[stage][group.index];
     if (group.active && current.first > group.first()) {
       attend_queries<kValues, false>(gradient, sums, shared, shared.tokens[stage], terms, group);
@@ -251,7 +283,7 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
   }
 
   if (kValues) {
-    write_gradient(gradient, place, args.dv_strides.token, is_aligned(args.dv, args.dv_strides),
+    write_gradient(gradient, args.dv, place, args.dv_strides.token, is_aligned(args.dv, args.dv_strides),
                    group);
     return;
   }
@@ -263,7 +295,7 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
   const float degree[2] = {kDegree, kDegree};
   gradient.scale(degree);
   if (with_state) add_dx(gradient, shared);
-  write_gradient(gradient, place, args.dk_strides.token, is_aligned(args.dk, args.dk_strides),
+  write_gradient(gradient, args.dk, place, args.dk_strides.token, is_aligned(args.dk, args.dk_strides),
                  group);
 }
 

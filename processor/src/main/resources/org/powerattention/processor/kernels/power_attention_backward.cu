@@ -11,9 +11,15 @@
 //   state_gradient_walk  the gradient of the state at each chunk's start, from the end
 //   join_gradients       joins its segments, and multiplies gradients with states
 //   query_gradients      dq from the state at the chunk's start and from the chunk's keys
+#if WGMMA
+//   key_gradients        dk from the state's gradient and from the chunk's queries
+//   value_gradients      dv, likewise
+#else
 //   key_gradients        dk and dv from the state's gradient and from the chunk's queries
+#endif
 #if GATED
-//   gate_gradients       dlog_gate from sums that the two before it leave
+//   gate_totals          of each chunk, the sums that the kernels before it leave
+//   gate_gradients       dlog_gate from these sums
 #endif
 //
 // Notation: as in the forward source.

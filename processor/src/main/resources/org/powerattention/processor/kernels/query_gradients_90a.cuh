@@ -1,31 +1,38 @@
 #pragma once
 
-// Starts loading a step's keys and values; `first` is counted from the block's first query.
+// Starts loading the next step's keys and values, which begin `first` tokens behind the block's first
+// query.
 __device__ __forceinline__ void load_keys(
-    const Arguments& args, ColumnTokens& tokens, const BlockPlace& place, int first) {
-  load_image(tokens.x, place.x, args.k_strides.token, place.row + first, place.end, kColumns,
-             is_aligned(args.k, args.k_strides));
-  load_image(tokens.u, place.u, args.v_strides.token, place.row + first, place.end, kColumns,
-             is_aligned(args.v, args.v_strides));
-  copy_commit();
+    const Arguments& args, GradientShared& shared, int stage, int first, const Group& group) {
+  load_tokens(shared.tokens[stage], shared.sources[threadIdx.x], args.k_strides.token,
+              args.v_strides.token, group.rows - first,
+              is_aligned(args.k, args.k_strides) && is_aligned(args.v, args.v_strides),
+              kColumns * args.k_strides.token, kColumns * args.v_strides.token);
 }
 
 #if GATED
-// G_j of this thread's key of a step, from the group's first row on. It is loaded a step before it
-// is needed.
+// What gate_sum has of this thread's key of a step. It is loaded a step before it is needed, and
+// nothing is done with it until then, so that no warp waits for it.
 __device__ __forceinline__ double load_gate(
-    const Arguments& args, const BlockPlace& place, int first, const Group& group) {
+    const Arguments& args, const BlockPlace& place, int first) {
   if (threadIdx.x % 128 >= kColumns) return 0;
   const int64 token = min(place.row + first + (int)threadIdx.x % 128, place.end - 1);
-  return gate_at(args, place.gate_sum, place.chunk, token) -
-         place.gate_sum[min(place.row + group.first(), place.end - 1)];
+  return args.gate_sum[place.gate_place + token];
 }
 
-// Writes it, and exp(G_row - G_j) of keys before that row.
-__device__ __forceinline__ void write_terms(ColumnTerms& terms, double gate) {
-  if (threadIdx.x % 128 >= kColumns) return;
-  terms.gates[threadIdx.x % 128] = gate_of(gate);
-  terms.factors[threadIdx.x % 128] = expf((float)fmin(-gate, 0.0));
+// Writes exp(G_row - G_j) of keys before the group's first row; on the diagonal, G_j from there on.
+__device__ __forceinline__ void write_terms(
+    const Arguments& args, ColumnTerms& terms, const BlockPlace& place, int first, double gate,
+    const Group& group) {
+  const int j = threadIdx.x % 128;
+  if (j >= kColumns) return;
+  if (place.precedes_chunk(args, first + j)) gate -= place.before;
+  gate -= place.references[group.index];
+  if (first < group.first()) {
+    terms.factors[j] = fast_exp((float)-gate);
+  } else if (first == group.first()) {
+    terms.gates[j] = gate_of(gate);
+  }
 }
 #endif
 
@@ -63,7 +70,7 @@ __device__ __forceinline__ void attend_keys(
       if (kDiagonal) {
         const int i = row + c / 2 * 8;
 #if GATED
-        ds *= gate_factor(terms.gates[i], terms.gates[j]);
+        ds *= fast_gate_factor(terms.gates[i], terms.gates[j]);
 #endif
         if (j > i) ds = 0;
         if (j < i) sums[c / 2] = fmaf(score, ds, sums[c / 2]);
@@ -101,14 +108,15 @@ extern "C" __global__ __launch_bounds__(kGradientThreads, kGradientBlocks)
 void query_gradients(const __grid_constant__ Arguments args) {
   GradientShared& shared = *reinterpret_cast<GradientShared*>(shared_memory);
   BlockPlace& place = shared.place;
-  const int64 batch = blockIdx.y / args.query_heads;
-  const int64 query_head = blockIdx.y % args.query_heads;
-  const int64 head = query_head / (args.query_heads / args.key_heads);
+  const uint32 query_heads = (uint32)args.query_heads;
+  const int64 batch = blockIdx.y / query_heads;
+  const int64 query_head = blockIdx.y % query_heads;
+  const int64 head = (uint32)query_head / (query_heads / (uint32)args.key_heads);
   const Sequence sequence = sequence_of(args, batch);
-  const int64 tiles = (args.chunk + kGradientRows - 1) / kGradientRows;  // of a chunk
-  const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
+  const uint32 tiles = (uint32)((args.chunk + kGradientRows - 1) / kGradientRows);  // of a chunk
+  const uint32 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
   const int64 chunk = tile / tiles;
-  const int64 block_row = chunk * args.chunk + tile % tiles * kGradientRows;
+  const int64 block_row = chunk * args.chunk + (int64)(tile % tiles) * kGradientRows;
   const int64 block_end =
       min(min(block_row + kGradientRows, (chunk + 1) * args.chunk), sequence.tokens);
   if (block_row >= block_end) return;
@@ -118,29 +126,47 @@ void query_gradients(const __grid_constant__ Arguments args) {
   const bool with_state = chunk > 0 || args.initial_sums != nullptr;
   SlabRing ring(shared,
                 args.states + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
+  if (with_state && threadIdx.x == 0) ring.start();
+  load_image<kGradientRows>(
+      shared.x,
+      head_rows(args.q, args.q_strides, sequence, batch, query_head) +
+          (block_row + copied_row()) * args.q_strides.token + copied_column(),
+      args.q_strides.token, group.rows, is_aligned(args.q, args.q_strides));
+  load_image<kGradientRows>(
+      shared.u,
+      head_rows(args.dy, args.dy_strides, sequence, batch, query_head) +
+          (block_row + copied_row()) * args.dy_strides.token + copied_column(),
+      args.dy_strides.token, group.rows, is_aligned(args.dy, args.dy_strides));
+  copy_commit();
   if (threadIdx.x == 0) {
-    if (with_state) ring.start();
     place.chunk = chunk;
     place.row = block_row;
     place.end = block_end;
-    place.x = head_rows(args.k, args.k_strides, sequence, batch, head);
-    place.u = head_rows(args.v, args.v_strides, sequence, batch, head);
-    place.target = head_rows(args.dq, args.dq_strides, sequence, batch, query_head);
+    place.target = head_rows(args.dq, args.dq_strides, sequence, batch, query_head) - args.dq;
     place.row_place = query_head * args.all_tokens + sequence.rows;
 #if GATED
-    place.gate_sum = args.gate_sum + token_place(args, sequence, head);
+    place.gate_place = token_place(args, sequence, head);
+    const double* gate_sum = args.gate_sum + place.gate_place;
+    place.before = chunk > 0 ? gate_sum[chunk * args.chunk - 1] : 0;
+    for (int i = 0; i < kGroups; i++) {
+      place.references[i] = gate_sum[min(block_row + i * 64, block_end - 1)];
+    }
 #endif
   }
-  load_image(shared.x, head_rows(args.q, args.q_strides, sequence, batch, query_head),
-             args.q_strides.token, block_row, block_end, kGradientRows,
-             is_aligned(args.q, args.q_strides));
-  load_image(shared.u, head_rows(args.dy, args.dy_strides, sequence, batch, query_head),
-             args.dy_strides.token, block_row, block_end, kGradientRows,
-             is_aligned(args.dy, args.dy_strides));
-  copy_commit();
+  const int64 thread_key = block_row + first_key + copied_row();
+  shared.sources[threadIdx.x] = ColumnSource{
+      head_rows(args.k, args.k_strides, sequence, batch, head) +
+          thread_key * args.k_strides.token + copied_column(),
+      head_rows(args.v, args.v_strides, sequence, batch, head) +
+          thread_key * args.v_strides.token + copied_column()};
+#if NORMALIZED
+  if (with_state) {
+    write_key_sums(shared, reinterpret_cast<const float*>(ring.snapshot + kSnapshotSums));
+  }
+#endif
   copy_wait();
   fence_async_reads();
-  __syncthreads();  // q and dy have arrived; `place` and the ring's barriers are there
+  __syncthreads();  // q and dy have arrived; `place`, M and the ring's barriers are there
 
   float deltas[2] = {};  // <dy_i, y_i>
 #if NORMALIZED
@@ -153,18 +179,18 @@ void query_gradients(const __grid_constant__ Arguments args) {
   if (with_state) {
 #if NORMALIZED
     const float weights[2] = {-deltas[0], -deltas[1]};
-    contract_key_sums(shared, reinterpret_cast<const float*>(ring.snapshot + kSnapshotSums),
-                      weights, group);
+    contract_key_sums(shared, weights, group);
 #else
     clear_dx(shared);
 #endif
     contract_state(shared, ring, group);
     load_scales(scales, args, place, group);
 #if GATED
+    const double* gate_sum = args.gate_sum + place.gate_place;
     for (int r = 0; r < 2; r++) {
       // From its start to row i the state decays by exp(G_i).
-      scales[r] *= expf((float)(place.gate_sum[place.row + group.valid_row(r)] -
-                                gate_before(args, place.gate_sum, place.chunk)));
+      scales[r] *= fast_exp((float)(gate_sum[place.row + group.valid_row(r)] -
+                                    gate_before(args, gate_sum, place.chunk)));
     }
 #endif
     scale_dx(state_sums, shared, scales, group);
@@ -174,10 +200,11 @@ void query_gradients(const __grid_constant__ Arguments args) {
   Rows dq;
   dq.clear();
   float sums[2] = {};
-  load_keys(args, shared.tokens[0], place, first_key);
+  load_keys(args, shared, 0, first_key, group);
 #if GATED
-  write_terms(shared.terms[0][group.index], load_gate(args, place, first_key, group));
-  double next_gate = load_gate(args, place, first_key + kColumns, group);
+  write_terms(args, shared.terms[0][group.index], place, first_key,
+              load_gate(args, place, first_key), group);
+  double next_gate = load_gate(args, place, first_key + kColumns);
 #endif
   int stage = 0;
   // The last step has the keys of the last group's own rows.
@@ -187,10 +214,11 @@ void query_gradients(const __grid_constant__ Arguments args) {
     fence_async_reads();
     __syncthreads();  // this step's keys have arrived; the last ones are read
     if (first + kColumns < group.rows) {
-      load_keys(args, shared.tokens[stage ^ 1], place, first + kColumns);
+      load_keys(args, shared, stage ^ 1, first + kColumns, group);
 #if GATED
-      write_terms(shared.terms[stage ^ 1][group.index], next_gate);
-      next_gate = load_gate(args, place, first + 2 * kColumns, group);
+      write_terms(args, shared.terms[stage ^ 1][group.index], place, first + kColumns, next_gate,
+                  group);
+      next_gate = load_gate(args, place, first + 2 * kColumns);
 #endif
     }
     const ColumnTerms& terms = shared.terms[stage][group.index];
@@ -198,8 +226,8 @@ void query_gradients(const __grid_constant__ Arguments args) {
       attend_keys<false>(dq, sums, deltas, shared, shared.tokens[stage], terms, group);
     } else if (group.active && first == group.first()) {
 #if GATED
-      const float factors[2] = {expf(terms.gates[group.lane_row(0) % 64].high),
-                                expf(terms.gates[group.lane_row(1) % 64].high)};
+      const float factors[2] = {fast_exp(terms.gates[group.lane_row(0) % 64].high),
+                                fast_exp(terms.gates[group.lane_row(1) % 64].high)};
       dq.scale(factors);
       for (int r = 0; r < 2; r++) sums[r] *= factors[r];
 #endif
@@ -220,5 +248,5 @@ void query_gradients(const __grid_constant__ Arguments args) {
   for (int r = 0; r < 2; r++) scales[r] *= kDegree;
   dq.scale(scales);
   if (with_state) add_dx(dq, shared);
-  write_gradient(dq, place, args.dq_strides.token, is_aligned(args.dq, args.dq_strides), group);
+  write_gradient(dq, args.dq, place, args.dq_strides.token, is_aligned(args.dq, args.dq_strides), group);
 }

@@ -9,6 +9,8 @@
 #define GATED 1
 #define NORMALIZED 1
 #define SM90 0
+#define WGMMA 0
+#define STRIP 64
 
 constexpr int kDegree = 2;
 constexpr int kHeadDim = 64;
