@@ -785,18 +785,13 @@ __device__ __forceinline__ void read_state(
   });
 }
 
-// Place of a number of S in a snapshot.
-__device__ __forceinline__ int64 snapshot_place(int feature, int column) {
-  return (int64)feature * kHeadDim + column;
-}
-
 // Writes this block's part of a snapshot: S as operands, z [kFeatures] in fp32, with the
 // multiplicities that the tiled symmetric power leaves out folded in.
 __device__ __forceinline__ void write_snapshot(StateSlice& slice, unsigned char* snapshot) {
   stored* sums = reinterpret_cast<stored*>(snapshot);
   slice.for_each([&](float& value, int block, int feature, int column) {
     if (feature >= kFeatures) return;
-    sums[snapshot_place(feature, column)] =
+    sums[(int64)feature * kHeadDim + column] =
         stored_of(value * slice.blocks[block].multiplicity());
   });
 }

@@ -1168,21 +1168,30 @@ __device__ __forceinline__ void read_state(
   }
 }
 
-// Place of a number of S in a snapshot.
-__device__ __forceinline__ int64 snapshot_place(int feature, int column) {
-  return (int64)(feature / 8) * kEightRows + column / 8 * kCoreElements + feature % 8 * 8 +
-         column % 8;
-}
-
 // Writes this block's part of a snapshot: S as operands, z [kFeatures] in fp32, with the
 // multiplicities that the tiled symmetric power leaves out folded in.
 __device__ __forceinline__ void write_snapshot(StateSlice& slice, unsigned char* snapshot) {
   stored* sums = reinterpret_cast<stored*>(snapshot);
-  slice.for_each([&](float& value, int block, int feature, int column) {
-    if (feature >= kFeatures) return;
-    sums[snapshot_place(feature, column)] =
-        stored_of(value * slice.blocks[block].multiplicity());
-  });
+  // An image: core matrices of 8 features by 8 columns. Lanes g and t have column g and features 2t
+  // and 2t + 1 of each.
+  stored* lane = sums + (int64)slice.first_block * 2 * kEightRows + threadIdx.x % 4 * 16 +
+                 threadIdx.x % 32 / 4;
+#pragma unroll
+  for (int block = 0; block < kWarpBlocks; block++) {
+    if (!slice.in_range(block)) break;
+    const float multiplicity = slice.blocks[block].multiplicity();
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+#pragma unroll
+      for (int m = 0; m < kHeadDim / 16; m++) {
+#pragma unroll
+        for (int c = 0; c < 4; c++) {
+          lane[(block * 2 + half) * kEightRows + (2 * m + c / 2) * kCoreElements + c % 2 * 8] =
+              stored_of(slice.sums[m][block][half][c] * multiplicity);
+        }
+      }
+    }
+  }
   float* key_sums = reinterpret_cast<float*>(snapshot + kSnapshotSums);
   for_each_key_sum(slice, [&](float sum, int block, int feature) {
     key_sums[feature] = sum * slice.blocks[block].multiplicity();
@@ -2023,7 +2032,7 @@ void query_gradients(const __grid_constant__ Arguments args) {
     deltas[r] = args.row_deltas[place.row_place + place.row + group.valid_row(r)];
   }
   float scales[2];
-  float state_sums[2] = {};
+  float state_sums[2] = {};  // <q_i, dq_i> of the state's part
   if (with_state) {
     const float weights[2] = {-deltas[0], -deltas[1]};
     contract_key_sums(shared, weights, group);
@@ -2233,7 +2242,7 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
 
   Rows gradient;
   gradient.clear();
-  float state_sums[2] = {};
+  float state_sums[2] = {};  // <k_j, dk_j> of the part of the state's gradient
   if (with_state) {
     float factors[2] = {1, 1};  // exp(G - G_j) with G at the next state_start; of dv, exp(G - G_last)
     if (kValues) {
@@ -2278,15 +2287,15 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
   }
 
   if (kValues) {
-    write_gradient(gradient, args.dv, place, args.dv_strides.token, is_aligned(args.dv, args.dv_strides),
-                   group);
-    return;
+    write_gradient(gradient, args.dv, place, args.dv_strides.token,
+                   is_aligned(args.dv, args.dv_strides), group);
+  } else {
+    const float degree[2] = {kDegree, kDegree};
+    gradient.scale(degree);
+    if (with_state) add_dx(gradient, shared);
+    write_gradient(gradient, args.dk, place, args.dk_strides.token,
+                   is_aligned(args.dk, args.dk_strides), group);
   }
-  const float degree[2] = {kDegree, kDegree};
-  gradient.scale(degree);
-  if (with_state) add_dx(gradient, shared);
-  write_gradient(gradient, args.dk, place, args.dk_strides.token, is_aligned(args.dk, args.dk_strides),
-                 group);
 }
 
 // dk, and two sums of c_ij over i > j for gate_gradients, through the state and directly.

@@ -217,7 +217,7 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
 
   Rows gradient;
   gradient.clear();
-  float state_sums[2] = {};
+  float state_sums[2] = {};  // <k_j, dk_j> of the part of the state's gradient
   if (with_state) {
     float factors[2] = {1, 1};  // exp(G - G_j) with G at the next state_start; of dv, exp(G - G_last)
 #if GATED
@@ -283,20 +283,20 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
   }
 
   if (kValues) {
-    write_gradient(gradient, args.dv, place, args.dv_strides.token, is_aligned(args.dv, args.dv_strides),
-                   group);
-    return;
-  }
+    write_gradient(gradient, args.dv, place, args.dv_strides.token,
+                   is_aligned(args.dv, args.dv_strides), group);
+  } else {
 #if GATED
-  for (int r = 0; r < 2; r++) state_sums[r] *= 1.0f / kDegree;
-  write_sums(args.key_sums, sums, place, group);
-  write_sums(args.key_state_sums, state_sums, place, group);
+    for (int r = 0; r < 2; r++) state_sums[r] *= 1.0f / kDegree;
+    write_sums(args.key_sums, sums, place, group);
+    write_sums(args.key_state_sums, state_sums, place, group);
 #endif
-  const float degree[2] = {kDegree, kDegree};
-  gradient.scale(degree);
-  if (with_state) add_dx(gradient, shared);
-  write_gradient(gradient, args.dk, place, args.dk_strides.token, is_aligned(args.dk, args.dk_strides),
-                 group);
+    const float degree[2] = {kDegree, kDegree};
+    gradient.scale(degree);
+    if (with_state) add_dx(gradient, shared);
+    write_gradient(gradient, args.dk, place, args.dk_strides.token,
+                   is_aligned(args.dk, args.dk_strides), group);
+  }
 }
 
 // dk, and two sums of c_ij over i > j for gate_gradients, through the state and directly.

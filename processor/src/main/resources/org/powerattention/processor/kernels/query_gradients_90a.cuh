@@ -175,7 +175,7 @@ void query_gradients(const __grid_constant__ Arguments args) {
   }
 #endif
   float scales[2];
-  float state_sums[2] = {};
+  float state_sums[2] = {};  // <q_i, dq_i> of the state's part
   if (with_state) {
 #if NORMALIZED
     const float weights[2] = {-deltas[0], -deltas[1]};
