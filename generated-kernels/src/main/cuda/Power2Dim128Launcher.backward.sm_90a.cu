@@ -583,8 +583,8 @@ __device__ __forceinline__ void query_features(
   a[3] = operand_times(both_high(xi_high), xj_high);
 }
 
-// One instruction of Hopper's own each: products of a warpgroup (four warps whose first is a multiple
-// of four), bulk copies, and barriers in shared memory.
+// One instruction of Hopper's own each: products of a warpgroup (four warps whose first is a
+// multiple of four), bulk copies, and barriers in shared memory.
 typedef unsigned long long uint64;
 
 // Orders this thread's writes to shared memory, copies by copy_async_16 that it waited for among
@@ -696,8 +696,8 @@ struct Operand {
   }
 };
 
-// Products of bf16. d = a b, or d += a b if `accumulate`: d [64 x 64] holds of rows g and g + 8 of a
-// warp's 16, for every 8 columns, (g, 2t), (g, 2t+1), (g+8, 2t), (g+8, 2t+1), with g = lane / 4 and
+// Products of bf16. d = a b, or d += a b if `accumulate`: d [64 x 64] holds of rows g and g + 8 of
+// a warp's 16, for every 8 columns, (g, 2t), (g, 2t+1), (g+8, 2t), (g+8, 2t+1), with g = lane / 4 and
 // t = lane % 4. b [16 x 64] is in shared memory; rows of its image are columns of b, or if
 // kTransposed, rows of b.
 
@@ -724,8 +724,8 @@ __device__ __forceinline__ void wgmma_shared(
       : "r"(a.low), "r"(a.high), "r"(b.low), "r"(b.high), "r"((int)accumulate));
 }
 
-// a is in registers: pairs (g, 2t), (g+8, 2t), (g, 2t+8), (g+8, 2t+8) of a warp's 16 rows, which may
-// not be written before wgmma_wait.
+// a is in registers: pairs (g, 2t), (g+8, 2t), (g, 2t+8), (g+8, 2t+8) of a warp's 16 rows, which
+// may not be written before wgmma_wait.
 template <bool kTransposed>
 __device__ __forceinline__ void wgmma_registers(
     float (&d)[32], const uint32 (&a)[4], Operand b, bool accumulate) {
@@ -750,8 +750,9 @@ __device__ __forceinline__ void wgmma_registers(
 }
 
 // An image is a matrix of kHeadDim columns in shared memory as wgmma reads it without a swizzle:
-// core matrices of 8 rows by 8 columns, each 128 contiguous bytes, row after row; first all that make
-// up rows 0 to 7, then those of rows 8 to 15, and so on. Rows are tokens, or features of a state.
+// core matrices of 8 rows by 8 columns, each 128 contiguous bytes, row after row; first all that
+// make up rows 0 to 7, then those of rows 8 to 15, and so on. Rows are tokens, or features of a
+// state.
 constexpr int kCoreElements = 64;
 constexpr int kEightRows = 8 * kHeadDim;  // elements
 
@@ -761,8 +762,8 @@ __device__ __forceinline__ int lane_place(int row) {
   return row / 8 * kEightRows + threadIdx.x % 32 * 2;
 }
 
-// An operand tells, in units of 16 bytes, where a matrix begins, and how far apart core matrices are
-// that follow each other along the summed dimension and along the other.
+// An operand tells, in units of 16 bytes, where a matrix begins, and how far apart core matrices
+// are that follow each other along the summed dimension and along the other.
 __device__ __forceinline__ Operand operand(const element* image, uint32 summed, uint32 other) {
   return Operand{shared_address(image) >> 4 | summed << 16, other};
 }
@@ -780,7 +781,7 @@ __device__ __forceinline__ Operand summed_rows(const element* image) {
   return operand(image, kHeadDim, 8);
 }
 
-// What a thread copies of an image: eight columns of a row, and of every kPassRows-th row behind it.
+// What a thread copies of an image: eight columns of a row and of every kPassRows-th behind it.
 constexpr int kPassRows = kGradientThreads / kHeadDim * 8;
 
 __device__ __forceinline__ int copied_row() { return threadIdx.x / kHeadDim * 8 + threadIdx.x % 8; }
@@ -1621,12 +1622,13 @@ void join_gradients(const __grid_constant__ Arguments args) {
   join_words<true>(args);
 }
 
-// What a block of query_gradients or key_gradients consists of: kGroups warpgroups with 64 rows each,
-// queries or keys.
+// What a block of query_gradients, key_gradients or value_gradients consists of: kGroups warpgroups
+// with 64 rows each, queries or keys. Its rows meet other tokens 64 at a step: its columns, keys or
+// queries.
 constexpr int kGradientWarps = kGroups * 4;
 constexpr int kGradientRows = kGroups * 64;
 static_assert(kGradientThreads == kGroups * 128, "the launch must match");
-constexpr int kColumns = 64;  // tokens of a step: keys that queries meet, or queries that keys meet
+constexpr int kColumns = 64;  // tokens of a step
 constexpr int kSlabFeatures = 64;
 constexpr int kSlabs = kFeatures / kSlabFeatures;
 constexpr int kSlabElements = kSlabFeatures * kHeadDim;
@@ -1644,11 +1646,11 @@ __device__ __forceinline__ float fast_gate_factor(const Gate& a, const Gate& b) 
   return fast_exp((a.high - b.high) + (a.low - b.low));
 }
 
-// Numbers of a step's tokens.
+// Numbers of a step's tokens, as a group needs them.
 struct ColumnTerms {
-  float factors[kColumns];
-  float deltas[kColumns];
-  Gate gates[kColumns];
+  float factors[kColumns];  // of a row's products with them
+  float deltas[kColumns];   // of queries: <dy_i, y_i>
+  Gate gates[kColumns];     // on the diagonal, from the group's reference on
 };
 
 struct ColumnTokens {
@@ -1667,11 +1669,11 @@ struct BlockPlace {
   int64 chunk;
   int64 row;         // token of the block's first row
   int64 end;         // one past the last token that rows meet
-  int64 target;      // of the sequence's gradient, its first row in the tensor
-  int64 row_place;   // of the sequence's first token among numbers of each row, of the rows' head
-  int64 column_place;  // the same of the tokens that rows meet, of their first head
-  int64 gate_place;        // the same of gate_sum
-  double before;           // gate_sum of the token before the chunk
+  int64 target;      // of the sequence's first token in the tensor of the gradient
+  int64 row_place;   // of the same token among numbers of each token, of the rows' head
+  int64 column_place;  // and of the columns' first head
+  int64 gate_place;    // and of the key/value head
+  double before;       // gate_sum of the token before the chunk
   double references[kGroups];  // G from which the gates of a group's columns are counted
 
   // A token, counted from the block's first row, that is one of the overlap before its chunk.
@@ -2043,8 +2045,8 @@ __device__ __forceinline__ void write_sums(
   }
 }
 
-// Starts loading the next step's keys and values, which begin `first` tokens behind the block's first
-// query.
+// Starts loading the next step's keys and values, which begin `first` tokens behind the block's
+// first query.
 __device__ __forceinline__ void load_keys(
     const Arguments& args, GradientShared& shared, int stage, int first, const Group& group) {
   load_tokens(shared.tokens[stage], shared.sources[threadIdx.x], args.k_strides.token,
@@ -2129,7 +2131,7 @@ __device__ __forceinline__ void load_scales(
 
 // dq of kGradientRows tokens of one query head: block x is a tile of rows within a chunk, block y a
 // batch entry and query head; each warpgroup has 64 rows. First the state's part: its slabs pass
-// through shared memory while dphi = S dy is contracted with q. Then the chunk's keys, 64 at a step.
+// through shared memory while dphi = S dy is contracted with q. Then the chunk's keys, step by step.
 // Two sums of c_ij over j < i are left for gate_gradients, through the state and directly:
 // sum_j c_ij = <q_i, dq_i> / p, since a power is homogeneous.
 // Grid (row tiles of the longest sequence, batch * query_heads).
@@ -2257,7 +2259,8 @@ void query_gradients(const __grid_constant__ Arguments args) {
   for (int r = 0; r < 2; r++) scales[r] *= kDegree;
   dq.scale(scales);
   if (with_state) add_dx(dq, shared);
-  write_gradient(dq, args.dq, place, args.dq_strides.token, is_aligned(args.dq, args.dq_strides), group);
+  write_gradient(dq, args.dq, place, args.dq_strides.token, is_aligned(args.dq, args.dq_strides),
+                 group);
 }
 
 // What a block of keys meets, one step after another: 64 queries of one head, the last ones first,
@@ -2288,8 +2291,8 @@ __device__ __forceinline__ void load_queries(
                 : args.dy_strides.head);
 }
 
-// Of this thread's query of a step. It is loaded a step before it is needed, and nothing is done with
-// it until then, so that no warp waits for it.
+// Of this thread's query of a step. It is loaded a step before it is needed, and nothing is done
+// with it until then, so that no warp waits for it.
 struct QueryTerms {
   float scale;  // r_i
   float delta;  // <dy_i, y_i>
@@ -2459,7 +2462,8 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
   gradient.clear();
   float state_sums[2] = {};  // <k_j, dk_j> of the part of the state's gradient
   if (with_state) {
-    float factors[2] = {1, 1};  // exp(G - G_j) with G at the next state_start; of dv, exp(G - G_last)
+    // exp(G - G_j) with G at the next state_start; of dv, exp(G - G_last).
+    float factors[2] = {1, 1};
     const double* gate_sum = args.gate_sum + place.gate_place;
     const int64 from = place.row + (kValues ? min(group.first() + 64, group.rows) - 1 : 0);
     for (int r = 0; r < 2; r++) {
@@ -2483,7 +2487,8 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
   QueryStep next = step;
   next.advance(heads);
   load_queries(args, shared, 0, step, heads);
-  write_terms(args, shared.terms[0][group.index], place, step, load_terms(args, place, step), group);
+  write_terms(args, shared.terms[0][group.index], place, step, load_terms(args, place, step),
+              group);
   QueryTerms next_terms = load_terms(args, place, next);
   int stage = 0;
 #pragma unroll 1

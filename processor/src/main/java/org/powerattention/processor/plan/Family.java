@@ -4,7 +4,7 @@ package org.powerattention.processor.plan;
 public enum Family {
   /** Tensor cores by {@code mma.sync} and {@code cp.async}: Ampere and everything after it. */
   SM_80("sm_80"),
-  /** Hopper. For now the same kernels; a place for {@code wgmma} ones. */
+  /** Hopper: {@code wgmma} where kernels are written for it. */
   SM_90A("sm_90a");
 
   private final String architecture;

@@ -1,10 +1,11 @@
 #pragma once
-// What a block of query_gradients or key_gradients consists of: kGroups warpgroups with 64 rows each,
-// queries or keys.
+// What a block of query_gradients, key_gradients or value_gradients consists of: kGroups warpgroups
+// with 64 rows each, queries or keys. Its rows meet other tokens 64 at a step: its columns, keys or
+// queries.
 constexpr int kGradientWarps = kGroups * 4;
 constexpr int kGradientRows = kGroups * 64;
 static_assert(kGradientThreads == kGroups * 128, "the launch must match");
-constexpr int kColumns = 64;  // tokens of a step: keys that queries meet, or queries that keys meet
+constexpr int kColumns = 64;  // tokens of a step
 constexpr int kSlabFeatures = 64;
 constexpr int kSlabs = kFeatures / kSlabFeatures;
 constexpr int kSlabElements = kSlabFeatures * kHeadDim;
@@ -24,11 +25,11 @@ __device__ __forceinline__ float fast_gate_factor(const Gate& a, const Gate& b) 
 }
 #endif
 
-// Numbers of a step's tokens.
+// Numbers of a step's tokens, as a group needs them.
 struct ColumnTerms {
-  float factors[kColumns];
-  float deltas[kColumns];
-  Gate gates[kColumns];
+  float factors[kColumns];  // of a row's products with them
+  float deltas[kColumns];   // of queries: <dy_i, y_i>
+  Gate gates[kColumns];     // on the diagonal, from the group's reference on
 };
 
 struct ColumnTokens {
@@ -47,12 +48,12 @@ struct BlockPlace {
   int64 chunk;
   int64 row;         // token of the block's first row
   int64 end;         // one past the last token that rows meet
-  int64 target;      // of the sequence's gradient, its first row in the tensor
-  int64 row_place;   // of the sequence's first token among numbers of each row, of the rows' head
-  int64 column_place;  // the same of the tokens that rows meet, of their first head
+  int64 target;      // of the sequence's first token in the tensor of the gradient
+  int64 row_place;   // of the same token among numbers of each token, of the rows' head
+  int64 column_place;  // and of the columns' first head
 #if GATED
-  int64 gate_place;        // the same of gate_sum
-  double before;           // gate_sum of the token before the chunk
+  int64 gate_place;    // and of the key/value head
+  double before;       // gate_sum of the token before the chunk
   double references[kGroups];  // G from which the gates of a group's columns are counted
 #endif
 

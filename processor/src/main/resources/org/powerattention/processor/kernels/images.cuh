@@ -1,7 +1,8 @@
 #pragma once
 // An image is a matrix of kHeadDim columns in shared memory as wgmma reads it without a swizzle:
-// core matrices of 8 rows by 8 columns, each 128 contiguous bytes, row after row; first all that make
-// up rows 0 to 7, then those of rows 8 to 15, and so on. Rows are tokens, or features of a state.
+// core matrices of 8 rows by 8 columns, each 128 contiguous bytes, row after row; first all that
+// make up rows 0 to 7, then those of rows 8 to 15, and so on. Rows are tokens, or features of a
+// state.
 constexpr int kCoreElements = 64;
 constexpr int kEightRows = 8 * kHeadDim;  // elements
 
@@ -11,8 +12,8 @@ __device__ __forceinline__ int lane_place(int row) {
   return row / 8 * kEightRows + threadIdx.x % 32 * 2;
 }
 
-// An operand tells, in units of 16 bytes, where a matrix begins, and how far apart core matrices are
-// that follow each other along the summed dimension and along the other.
+// An operand tells, in units of 16 bytes, where a matrix begins, and how far apart core matrices
+// are that follow each other along the summed dimension and along the other.
 __device__ __forceinline__ Operand operand(const element* image, uint32 summed, uint32 other) {
   return Operand{shared_address(image) >> 4 | summed << 16, other};
 }
@@ -30,7 +31,7 @@ __device__ __forceinline__ Operand summed_rows(const element* image) {
   return operand(image, kHeadDim, 8);
 }
 
-// What a thread copies of an image: eight columns of a row, and of every kPassRows-th row behind it.
+// What a thread copies of an image: eight columns of a row and of every kPassRows-th behind it.
 constexpr int kPassRows = kGradientThreads / kHeadDim * 8;
 
 __device__ __forceinline__ int copied_row() { return threadIdx.x / kHeadDim * 8 + threadIdx.x % 8; }

@@ -28,8 +28,8 @@ __device__ __forceinline__ void load_queries(
                 : args.dy_strides.head);
 }
 
-// Of this thread's query of a step. It is loaded a step before it is needed, and nothing is done with
-// it until then, so that no warp waits for it.
+// Of this thread's query of a step. It is loaded a step before it is needed, and nothing is done
+// with it until then, so that no warp waits for it.
 struct QueryTerms {
   float scale;  // r_i
   float delta;  // <dy_i, y_i>
@@ -219,7 +219,8 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
   gradient.clear();
   float state_sums[2] = {};  // <k_j, dk_j> of the part of the state's gradient
   if (with_state) {
-    float factors[2] = {1, 1};  // exp(G - G_j) with G at the next state_start; of dv, exp(G - G_last)
+    // exp(G - G_j) with G at the next state_start; of dv, exp(G - G_last).
+    float factors[2] = {1, 1};
 #if GATED
     const double* gate_sum = args.gate_sum + place.gate_place;
     const int64 from = place.row + (kValues ? min(group.first() + 64, group.rows) - 1 : 0);
@@ -249,7 +250,8 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
   QueryStep next = step;
   next.advance(heads);
   load_queries(args, shared, 0, step, heads);
-  write_terms(args, shared.terms[0][group.index], place, step, load_terms(args, place, step), group);
+  write_terms(args, shared.terms[0][group.index], place, step, load_terms(args, place, step),
+              group);
   QueryTerms next_terms = load_terms(args, place, next);
   int stage = 0;
 #pragma unroll 1

@@ -1,7 +1,7 @@
 #pragma once
 
-// Starts loading the next step's keys and values, which begin `first` tokens behind the block's first
-// query.
+// Starts loading the next step's keys and values, which begin `first` tokens behind the block's
+// first query.
 __device__ __forceinline__ void load_keys(
     const Arguments& args, GradientShared& shared, int stage, int first, const Group& group) {
   load_tokens(shared.tokens[stage], shared.sources[threadIdx.x], args.k_strides.token,
@@ -100,7 +100,7 @@ __device__ __forceinline__ void load_scales(
 
 // dq of kGradientRows tokens of one query head: block x is a tile of rows within a chunk, block y a
 // batch entry and query head; each warpgroup has 64 rows. First the state's part: its slabs pass
-// through shared memory while dphi = S dy is contracted with q. Then the chunk's keys, 64 at a step.
+// through shared memory while dphi = S dy is contracted with q. Then the chunk's keys, step by step.
 // Two sums of c_ij over j < i are left for gate_gradients, through the state and directly:
 // sum_j c_ij = <q_i, dq_i> / p, since a power is homogeneous.
 // Grid (row tiles of the longest sequence, batch * query_heads).
@@ -248,5 +248,6 @@ void query_gradients(const __grid_constant__ Arguments args) {
   for (int r = 0; r < 2; r++) scales[r] *= kDegree;
   dq.scale(scales);
   if (with_state) add_dx(dq, shared);
-  write_gradient(dq, args.dq, place, args.dq_strides.token, is_aligned(args.dq, args.dq_strides), group);
+  write_gradient(dq, args.dq, place, args.dq_strides.token, is_aligned(args.dq, args.dq_strides),
+                 group);
 }

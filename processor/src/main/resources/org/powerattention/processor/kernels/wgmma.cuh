@@ -1,6 +1,6 @@
 #pragma once
-// One instruction of Hopper's own each: products of a warpgroup (four warps whose first is a multiple
-// of four), bulk copies, and barriers in shared memory.
+// One instruction of Hopper's own each: products of a warpgroup (four warps whose first is a
+// multiple of four), bulk copies, and barriers in shared memory.
 typedef unsigned long long uint64;
 
 // Orders this thread's writes to shared memory, copies by copy_async_16 that it waited for among
@@ -112,8 +112,8 @@ struct Operand {
   }
 };
 
-// Products of bf16. d = a b, or d += a b if `accumulate`: d [64 x 64] holds of rows g and g + 8 of a
-// warp's 16, for every 8 columns, (g, 2t), (g, 2t+1), (g+8, 2t), (g+8, 2t+1), with g = lane / 4 and
+// Products of bf16. d = a b, or d += a b if `accumulate`: d [64 x 64] holds of rows g and g + 8 of
+// a warp's 16, for every 8 columns, (g, 2t), (g, 2t+1), (g+8, 2t), (g+8, 2t+1), with g = lane / 4 and
 // t = lane % 4. b [16 x 64] is in shared memory; rows of its image are columns of b, or if
 // kTransposed, rows of b.
 
@@ -140,8 +140,8 @@ __device__ __forceinline__ void wgmma_shared(
       : "r"(a.low), "r"(a.high), "r"(b.low), "r"(b.high), "r"((int)accumulate));
 }
 
-// a is in registers: pairs (g, 2t), (g+8, 2t), (g, 2t+8), (g+8, 2t+8) of a warp's 16 rows, which may
-// not be written before wgmma_wait.
+// a is in registers: pairs (g, 2t), (g+8, 2t), (g, 2t+8), (g+8, 2t+8) of a warp's 16 rows, which
+// may not be written before wgmma_wait.
 template <bool kTransposed>
 __device__ __forceinline__ void wgmma_registers(
     float (&d)[32], const uint32 (&a)[4], Operand b, bool accumulate) {
