@@ -18,7 +18,8 @@
 //   joint_sums           adds the shares
 //   query_gradients      dq from the state at the chunk's start and from the chunk's keys
 //   key_gradients        dk and dv from the state's gradient and from the chunk's queries
-//   gate_gradients       dlog_gate from sums that the two before it leave
+//   gate_totals          of each chunk, the sums that the kernels before it leave
+//   gate_gradients       dlog_gate from these sums
 //
 // Notation: as in the forward source.
 //   w_ij = s_ij^p exp(G_i - G_j),  s_ij = <q_i, k_j>,  j <= i
@@ -805,8 +806,8 @@ __device__ __forceinline__ void read_state(
   });
 }
 
-// Writes this block's part of a snapshot: S [kFeatures][kHeadDim] as operands, z [kFeatures] in
-// fp32, with the multiplicities that the tiled symmetric power leaves out folded in.
+// Writes this block's part of a snapshot: S as operands, z [kFeatures] in fp32, with the
+// multiplicities that the tiled symmetric power leaves out folded in.
 __device__ __forceinline__ void write_snapshot(StateSlice& slice, unsigned char* snapshot) {
   stored* sums = reinterpret_cast<stored*>(snapshot);
   slice.for_each([&](float& value, int block, int feature, int column) {
@@ -1139,7 +1140,9 @@ __device__ __forceinline__ void join_words(const Arguments& args) {
   const int64 word = blockIdx.x * (int64)kJoinThreads + threadIdx.x;
   if (word / 32 >= kJoinWarps) return;  // whole warps
   constexpr int numbers = 16 / sizeof(stored);
-  join<kGradient, numbers>(args, word, word * numbers, (int)(word * numbers / kHeadDim), true);
+  const int64 number = word * numbers;
+  const int feature = (int)(number / kHeadDim);
+  join<kGradient, numbers>(args, word, number, feature, true);
 }
 
 // Adds to each segment's states what precedes the segment.
@@ -1168,7 +1171,7 @@ constexpr int kJointGroups = 256 / kHeadDim >= 16  ? 16
                              : 256 / kHeadDim >= 4 ? 4
                                                    : 2;
 constexpr int kJointThreads = kHeadDim * kJointGroups;  // a value column each, in groups
-constexpr int kGroupRows = kOverlap / kJointGroups;
+constexpr int kJointRows = kOverlap / kJointGroups;
 
 constexpr int kTuplePlaces =  // features of one tuple of tiles
     kTileSize * (kDegree > 1 ? kTileSize : 1) * (kDegree > 2 ? kTileSize : 1) *
@@ -1303,8 +1306,8 @@ __device__ __forceinline__ void read_joint(
     JointShared& shared, const JointState<const float>& state, double* target, int stride) {
   const RunRange range;
   const int column = threadIdx.x % kHeadDim;
-  const int first_row = threadIdx.x / kHeadDim * kGroupRows;
-  double totals[kGroupRows] = {};
+  const int first_row = threadIdx.x / kHeadDim * kJointRows;
+  double totals[kJointRows] = {};
   double weights = 0;
   FeatureRun run(range.first);
   for (int index = range.first; index < range.end; index++) {
@@ -1317,11 +1320,11 @@ __device__ __forceinline__ void read_joint(
     expand_rows(shared, run, kMultiplicities ? run.multiplicity() : 1.0f);
     run.advance();
     __syncthreads();  // phi is complete
-    float sums[kGroupRows] = {};
+    float sums[kJointRows] = {};
 #pragma unroll
     for (int f = 0; f < kRun; f++) {
 #pragma unroll
-      for (int row = 0; row < kGroupRows; row += 4) {
+      for (int row = 0; row < kJointRows; row += 4) {
         const float4 phi = *reinterpret_cast<const float4*>(&shared.phi[f][first_row + row]);
         sums[row] = fmaf(phi.x, numbers[f], sums[row]);
         sums[row + 1] = fmaf(phi.y, numbers[f], sums[row + 1]);
@@ -1330,7 +1333,7 @@ __device__ __forceinline__ void read_joint(
       }
     }
 #pragma unroll
-    for (int row = 0; row < kGroupRows; row++) totals[row] += sums[row];
+    for (int row = 0; row < kJointRows; row++) totals[row] += sums[row];
     if (kKeySums && threadIdx.x < kOverlap) {
       float sum = 0;
       for (int f = 0; f < kRun; f++) {
@@ -1340,7 +1343,7 @@ __device__ __forceinline__ void read_joint(
     }
   }
 #pragma unroll
-  for (int row = 0; row < kGroupRows; row++) {
+  for (int row = 0; row < kJointRows; row++) {
     target[(first_row + row) * stride + column] = totals[row];
   }
   if (kKeySums && threadIdx.x < kOverlap) target[threadIdx.x * stride + kHeadDim] = weights;
@@ -2176,12 +2179,13 @@ void key_gradients(const __grid_constant__ Arguments args) {
   }
 }
 
-constexpr int kGateGradientThreads = 1024;
+constexpr int kGateGradientThreads = 256;
+constexpr int kGateGradientWarps = kGateGradientThreads / 32;
 
 // Inclusive sums over the threads of a block, of two numbers at once; `carry` is added and moved to
 // the end of the block.
 __device__ __forceinline__ void add_up(
-    double2& value, double2& carry, double2 (&warp_sums)[kGateGradientThreads / 32]) {
+    double2& value, double2& carry, double2 (&warp_sums)[kGateGradientWarps]) {
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
   for (int distance = 1; distance < 32; distance *= 2) {
@@ -2196,7 +2200,7 @@ __device__ __forceinline__ void add_up(
   __syncthreads();
   value.x += carry.x;
   value.y += carry.y;
-  for (int w = 0; w < kGateGradientThreads / 32; w++) {
+  for (int w = 0; w < kGateGradientWarps; w++) {
     const double2 sum = warp_sums[w];
     if (w < warp) {
       value.x += sum.x;
@@ -2208,6 +2212,42 @@ __device__ __forceinline__ void add_up(
   __syncthreads();  // warp_sums is read; the next use may overwrite it
 }
 
+// A token's sum of c_ij by rows less that by columns, over pairs without a state (x) and through one
+// (y).
+__device__ __forceinline__ double2 row_less_column(
+    const Arguments& args, const Sequence& sequence, int64 head, int64 token) {
+  const int64 group = args.query_heads / args.key_heads;
+  const int64 key = token_place(args, sequence, head) + token;
+  double2 sums{-args.key_sums[key], -args.key_state_sums[key]};
+  for (int64 query_head = head * group; query_head < (head + 1) * group; query_head++) {
+    const int64 query = query_head * args.all_tokens + sequence.rows + token;
+    sums.x += args.query_sums[query];
+    sums.y += args.query_state_sums[query];
+  }
+  return sums;
+}
+
+// The sum of a chunk's tokens over pairs without a state, in place of the chunk's first cumulative
+// gate, which is no longer needed.
+// Grid (chunks, batch * key_heads).
+extern "C" __global__ __launch_bounds__(kGateGradientThreads)
+void gate_totals(const __grid_constant__ Arguments args) {
+  __shared__ double2 warp_sums[kGateGradientWarps];
+  const int64 batch = blockIdx.y / args.key_heads;
+  const int64 head = blockIdx.y % args.key_heads;
+  const Sequence sequence = sequence_of(args, batch);
+  const int64 first = blockIdx.x * args.chunk;
+  const int64 end = min(first + args.chunk, sequence.tokens);
+  if (first >= end) return;
+  double2 value{0, 0};
+  for (int64 token = first + threadIdx.x; token < end; token += kGateGradientThreads) {
+    value.x += row_less_column(args, sequence, head, token).x;
+  }
+  double2 total{0, 0};
+  add_up(value, total, warp_sums);
+  if (threadIdx.x == 0) args.gate_sum[token_place(args, sequence, head) + first] = total.x;
+}
+
 // dlog_gate_m = sum of c_ij over the pairs j < m <= i. With c_ij summed by rows (i) and by columns
 // (j), and of a token m of chunk c:
 //   pairs without a state:  sum over n >= m of row_n - column_n, to the end of the sequence;
@@ -2216,56 +2256,45 @@ __device__ __forceinline__ void add_up(
 //     that begin before it, <dS, S> at the state's start and column_n from there to the chunk's.
 // Every pair in such a sum spans m, but for pairs whose terms cancel exactly, so that rounding
 // errors stay as small as the result.
-// Grid (batch * key_heads): a block walks a sequence from its end.
+// Grid (chunks, batch * key_heads): a block walks its chunk from the end.
 extern "C" __global__ __launch_bounds__(kGateGradientThreads)
 void gate_gradients(const __grid_constant__ Arguments args) {
-  __shared__ double2 warp_sums[kGateGradientThreads / 32];
-  const int64 batch = blockIdx.x / args.key_heads;
-  const int64 head = blockIdx.x % args.key_heads;
-  const int64 group = args.query_heads / args.key_heads;
+  __shared__ double2 warp_sums[kGateGradientWarps];
+  const int64 batch = blockIdx.y / args.key_heads;
+  const int64 head = blockIdx.y % args.key_heads;
   const Sequence sequence = sequence_of(args, batch);
+  const int64 chunk = blockIdx.x;
+  const int64 first = chunk * args.chunk;
+  const int64 end = min(first + args.chunk, sequence.tokens);
+  if (first >= end) return;
   float* target = head_rows(args.dlog_gate, args.dgate_strides, sequence, batch, head);
   const int64 rows = token_place(args, sequence, head);
-  const float* query_sums = args.query_sums + head * group * args.all_tokens + sequence.rows;
-  const float* query_state_sums =
-      args.query_state_sums + head * group * args.all_tokens + sequence.rows;
 
-  double direct = 0;  // pairs without a state, over the tokens behind
-  for (int64 chunk = sequence.chunks - 1; chunk >= 0; chunk--) {
-    const int64 first = chunk * args.chunk;
-    const int64 end = min(first + args.chunk, sequence.tokens);
+  // Pairs without a state, over the chunks behind; and those through a state that span the chunk's
+  // last token.
+  double2 value{0, 0};
+  for (int64 c = chunk + 1 + threadIdx.x; c < sequence.chunks; c += kGateGradientThreads) {
+    value.x += args.gate_sum[rows + c * args.chunk];
+  }
+  for (int64 token = state_start(args, sequence, chunk) + threadIdx.x; token < end;
+       token += kGateGradientThreads) {
+    value.y += args.key_state_sums[rows + token];
+  }
+  if (args.state_products != nullptr) {
+    const float* products =
+        args.state_products + chunk_place(args, sequence, head, chunk) * kJoinWarps;
+    for (int64 i = threadIdx.x; i < kJoinWarps; i += kGateGradientThreads) value.y += products[i];
+  }
+  double2 carry{0, 0};
+  add_up(value, carry, warp_sums);
 
-    // What spans the chunk's last token and is seen through a state.
-    double2 value{0, 0};
-    for (int64 token = state_start(args, sequence, chunk) + threadIdx.x; token < end;
-         token += kGateGradientThreads) {
-      value.x += args.key_state_sums[rows + token];
+  for (int64 step = end; step > first; step -= kGateGradientThreads) {
+    const int64 token = step - 1 - threadIdx.x;
+    double2 sums{0, 0};
+    if (token >= first) sums = row_less_column(args, sequence, head, token);
+    add_up(sums, carry, warp_sums);
+    if (token >= first) {
+      target[token * args.dgate_strides.token] = (float)(sums.x + sums.y);
     }
-    if (args.state_products != nullptr) {
-      const float* products =
-          args.state_products + chunk_place(args, sequence, head, chunk) * kJoinWarps;
-      for (int64 i = threadIdx.x; i < kJoinWarps; i += kGateGradientThreads) value.y += products[i];
-    }
-    double2 spanning{0, 0};
-    add_up(value, spanning, warp_sums);
-
-    double2 carry{direct, spanning.x + spanning.y};
-    for (int64 step = end; step > first; step -= kGateGradientThreads) {
-      const int64 token = step - 1 - threadIdx.x;
-      double2 sums{0, 0};
-      if (token >= first) {
-        sums.x = -args.key_sums[rows + token];
-        sums.y = -args.key_state_sums[rows + token];
-        for (int64 r = 0; r < group; r++) {
-          sums.x += query_sums[r * args.all_tokens + token];
-          sums.y += query_state_sums[r * args.all_tokens + token];
-        }
-      }
-      add_up(sums, carry, warp_sums);
-      if (token >= first) {
-        target[token * args.dgate_strides.token] = (float)(sums.x + sums.y);
-      }
-    }
-    direct = carry.x;
   }
 }

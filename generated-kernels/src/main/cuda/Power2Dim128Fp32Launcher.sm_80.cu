@@ -358,7 +358,7 @@ constexpr int kJointGroups = 256 / kHeadDim >= 16  ? 16
                              : 256 / kHeadDim >= 4 ? 4
                                                    : 2;
 constexpr int kJointThreads = kHeadDim * kJointGroups;  // a value column each, in groups
-constexpr int kGroupRows = kOverlap / kJointGroups;
+constexpr int kJointRows = kOverlap / kJointGroups;
 
 constexpr int kTuplePlaces =  // features of one tuple of tiles
     kTileSize * (kDegree > 1 ? kTileSize : 1) * (kDegree > 2 ? kTileSize : 1) *
@@ -494,8 +494,8 @@ __device__ __forceinline__ void read_joint(
     JointShared& shared, const JointState<const float>& state, double* target, int stride) {
   const RunRange range;
   const int column = threadIdx.x % kHeadDim;
-  const int first_row = threadIdx.x / kHeadDim * kGroupRows;
-  double totals[kGroupRows] = {};
+  const int first_row = threadIdx.x / kHeadDim * kJointRows;
+  double totals[kJointRows] = {};
   double weights = 0;
   FeatureRun run(range.first);
   for (int index = range.first; index < range.end; index++) {
@@ -508,11 +508,11 @@ __device__ __forceinline__ void read_joint(
     expand_rows(shared, run, kMultiplicities ? run.multiplicity() : 1.0f);
     run.advance();
     __syncthreads();  // phi is complete
-    float sums[kGroupRows] = {};
+    float sums[kJointRows] = {};
 #pragma unroll
     for (int f = 0; f < kRun; f++) {
 #pragma unroll
-      for (int row = 0; row < kGroupRows; row += 4) {
+      for (int row = 0; row < kJointRows; row += 4) {
         const float4 phi = *reinterpret_cast<const float4*>(&shared.phi[f][first_row + row]);
         sums[row] = fmaf(phi.x, numbers[f], sums[row]);
         sums[row + 1] = fmaf(phi.y, numbers[f], sums[row + 1]);
@@ -521,7 +521,7 @@ __device__ __forceinline__ void read_joint(
       }
     }
 #pragma unroll
-    for (int row = 0; row < kGroupRows; row++) totals[row] += sums[row];
+    for (int row = 0; row < kJointRows; row++) totals[row] += sums[row];
     if (kKeySums && threadIdx.x < kOverlap) {
       float sum = 0;
       for (int f = 0; f < kRun; f++) {
@@ -531,7 +531,7 @@ __device__ __forceinline__ void read_joint(
     }
   }
 #pragma unroll
-  for (int row = 0; row < kGroupRows; row++) {
+  for (int row = 0; row < kJointRows; row++) {
     target[(first_row + row) * stride + column] = totals[row];
   }
   if (kKeySums && threadIdx.x < kOverlap) target[threadIdx.x * stride + kHeadDim] = weights;

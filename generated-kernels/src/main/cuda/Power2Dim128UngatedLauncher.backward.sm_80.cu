@@ -715,30 +715,49 @@ __device__ __forceinline__ void write_two(element* target, float low, float high
 }
 
 constexpr int kRowTermThreads = 256;
+constexpr int kRowTermTokens = 64;
+// Lanes that share a row, four columns each.
+constexpr int kRowLanes = kHeadDim > 64 ? 32 : kHeadDim > 32 ? 16 : kHeadDim > 16 ? 8 : 4;
+static_assert(kRowLanes * 4 >= kHeadDim, "every column has a lane");
 
 // r_i = 1 / sum_j w_ij, or 0 where that sum is 0, and <dy_i, y_i>.
-// Grid (rows * query_heads / 8 rounded up): one warp for each row and query head.
+// Grid (tokens of the longest sequence / 64 rounded up, batch * query_heads).
 extern "C" __global__ __launch_bounds__(kRowTermThreads)
 void row_terms(const __grid_constant__ Arguments args) {
-  const int64 index = blockIdx.x * (int64)(kRowTermThreads / 32) + threadIdx.x / 32;
-  const int64 row = index / args.query_heads;
-  const int64 head = index % args.query_heads;
-  if (row >= args.all_tokens) return;
-  const bool packed = args.offsets != nullptr;
-  const int64 batch = packed ? 0 : row / args.tokens;
-  const int64 token = packed ? row : row % args.tokens;
-  const element* dy = args.dy + batch * args.dy_strides.batch + token * args.dy_strides.token +
-                      head * args.dy_strides.head;
-  const float* y = args.saved_outputs + index * kHeadDim;
-  float sum = 0;
-  for (int i = threadIdx.x % 32; i < kHeadDim; i += 32) sum = fmaf(float_of(dy[i]), y[i], sum);
-  for (int distance = 16; distance > 0; distance /= 2) {
-    sum += __shfl_xor_sync(0xffffffff, sum, distance);
-  }
-  if (threadIdx.x % 32 == 0) {
-    const float weights = args.saved_weights[index];
-    args.row_scales[head * args.all_tokens + row] = weights == 0.0f ? 0.0f : 1.0f / weights;
-    args.row_deltas[head * args.all_tokens + row] = sum;
+  const int64 batch = blockIdx.y / args.query_heads;
+  const int64 head = blockIdx.y % args.query_heads;
+  const Sequence sequence = sequence_of(args, batch);
+  const element* dy = head_rows(args.dy, args.dy_strides, sequence, batch, head);
+  const bool aligned = is_aligned(args.dy, args.dy_strides);
+  const int column = threadIdx.x % kRowLanes * 4;
+#pragma unroll
+  for (int i = 0; i < kRowTermTokens; i += kRowTermThreads / kRowLanes) {
+    const int64 token = blockIdx.x * (int64)kRowTermTokens + i + threadIdx.x / kRowLanes;
+    const bool valid = token < sequence.tokens && column < kHeadDim;
+    const int64 index = (sequence.rows + token) * args.query_heads + head;
+    float sum = 0;
+    if (valid) {
+      const element* source = dy + token * args.dy_strides.token + column;
+      element four[4];
+      if (aligned) {
+        *reinterpret_cast<FourElements*>(four) = load_four(source);
+      } else {
+        for (int e = 0; e < 4; e++) four[e] = source[e];
+      }
+      const float4 y =
+          *reinterpret_cast<const float4*>(args.saved_outputs + index * kHeadDim + column);
+      sum = float_of(four[0]) * y.x + float_of(four[1]) * y.y + float_of(four[2]) * y.z +
+            float_of(four[3]) * y.w;
+    }
+    for (int distance = kRowLanes / 2; distance > 0; distance /= 2) {
+      sum += __shfl_xor_sync(0xffffffff, sum, distance);
+    }
+    if (valid && column == 0) {
+      const float weights = args.saved_weights[index];
+      const int64 place = head * args.all_tokens + sequence.rows + token;
+      args.row_scales[place] = weights == 0.0f ? 0.0f : 1.0f / weights;
+      args.row_deltas[place] = sum;
+    }
   }
 }
 
@@ -843,8 +862,8 @@ __device__ __forceinline__ void read_state(
   }
 }
 
-// Writes this block's part of a snapshot: S [kFeatures][kHeadDim] as operands, z [kFeatures] in
-// fp32, with the multiplicities that the tiled symmetric power leaves out folded in.
+// Writes this block's part of a snapshot: S as operands, z [kFeatures] in fp32, with the
+// multiplicities that the tiled symmetric power leaves out folded in.
 __device__ __forceinline__ void write_snapshot(StateSlice& slice, unsigned char* snapshot) {
   stored* sums = reinterpret_cast<stored*>(snapshot);
   slice.for_each([&](float& value, int block, int feature, int column) {
@@ -1167,7 +1186,9 @@ __device__ __forceinline__ void join_words(const Arguments& args) {
     return;
   }
   constexpr int numbers = 16 / sizeof(stored);
-  join<kGradient, numbers>(args, word, word * numbers, (int)(word * numbers / kHeadDim), true);
+  const int64 number = word * numbers;
+  const int feature = (int)(number / kHeadDim);
+  join<kGradient, numbers>(args, word, number, feature, true);
 }
 
 // Adds to each segment's states what precedes the segment.
@@ -1196,7 +1217,7 @@ constexpr int kJointGroups = 256 / kHeadDim >= 16  ? 16
                              : 256 / kHeadDim >= 4 ? 4
                                                    : 2;
 constexpr int kJointThreads = kHeadDim * kJointGroups;  // a value column each, in groups
-constexpr int kGroupRows = kOverlap / kJointGroups;
+constexpr int kJointRows = kOverlap / kJointGroups;
 
 constexpr int kTuplePlaces =  // features of one tuple of tiles
     kTileSize * (kDegree > 1 ? kTileSize : 1) * (kDegree > 2 ? kTileSize : 1) *
@@ -1332,8 +1353,8 @@ __device__ __forceinline__ void read_joint(
     JointShared& shared, const JointState<const float>& state, double* target, int stride) {
   const RunRange range;
   const int column = threadIdx.x % kHeadDim;
-  const int first_row = threadIdx.x / kHeadDim * kGroupRows;
-  double totals[kGroupRows] = {};
+  const int first_row = threadIdx.x / kHeadDim * kJointRows;
+  double totals[kJointRows] = {};
   double weights = 0;
   FeatureRun run(range.first);
   for (int index = range.first; index < range.end; index++) {
@@ -1346,11 +1367,11 @@ __device__ __forceinline__ void read_joint(
     expand_rows(shared, run, kMultiplicities ? run.multiplicity() : 1.0f);
     run.advance();
     __syncthreads();  // phi is complete
-    float sums[kGroupRows] = {};
+    float sums[kJointRows] = {};
 #pragma unroll
     for (int f = 0; f < kRun; f++) {
 #pragma unroll
-      for (int row = 0; row < kGroupRows; row += 4) {
+      for (int row = 0; row < kJointRows; row += 4) {
         const float4 phi = *reinterpret_cast<const float4*>(&shared.phi[f][first_row + row]);
         sums[row] = fmaf(phi.x, numbers[f], sums[row]);
         sums[row + 1] = fmaf(phi.y, numbers[f], sums[row + 1]);
@@ -1359,7 +1380,7 @@ __device__ __forceinline__ void read_joint(
       }
     }
 #pragma unroll
-    for (int row = 0; row < kGroupRows; row++) totals[row] += sums[row];
+    for (int row = 0; row < kJointRows; row++) totals[row] += sums[row];
     if (kKeySums && threadIdx.x < kOverlap) {
       float sum = 0;
       for (int f = 0; f < kRun; f++) {
@@ -1369,7 +1390,7 @@ __device__ __forceinline__ void read_joint(
     }
   }
 #pragma unroll
-  for (int row = 0; row < kGroupRows; row++) {
+  for (int row = 0; row < kJointRows; row++) {
     target[(first_row + row) * stride + column] = totals[row];
   }
   if (kKeySums && threadIdx.x < kOverlap) target[threadIdx.x * stride + kHeadDim] = weights;

@@ -7,8 +7,11 @@
 // Power attention, forward. The kernels in the order of their launches:
 //
 //   gate_sum     cumulative log gates within each chunk
-//   state_pass   the state S (and key sum z) at each chunk's start, and after the last token
+//   joint_rows   what the first rows read from a caller's initial state, in shares
+//   joint_sums   adds the shares
+//   state_pass   the state S (and key sum z) at each chunk's start, and before the last tokens
 //   join_segments  joins the segments of a sequence that state_pass walked in parallel
+//   joint_tokens the last tokens, into the caller's final state
 //   output_pass  y from the state at the chunk's start and the attention within the chunk
 //   attention    y in attention form, without a state
 //
@@ -18,8 +21,10 @@
 //   w_ij = <q_i, k_j>^p exp(G_i - G_j),  j <= i
 //   y_i  = sum_j w_ij v_j / sum_j w_ij
 
+constexpr int kDegree = 2;                      // p
 constexpr int kHeadDim = 32;                    // d
 constexpr int kFeatures = 640;                  // D
+constexpr int kTileSize = 8;                    // tau
 constexpr int kTiles = 4;                       // d / tau
 constexpr int kRowStride = 40;                  // elements of a row in shared memory
 constexpr int kRowBlocks = 1;                   // blocks of 16 rows of a warp
@@ -80,6 +85,9 @@ struct Arguments {
   const int64* offsets;        // packed sequences: first token of each, then the number of all
   float* saved_outputs;        // y before it is rounded [all_tokens, query_heads, kHeadDim]
   float* saved_weights;        // sums of the rows' weights [all_tokens, query_heads]
+  double* joint_partials;      // workspace [joint_parts, joint_numbers]
+  float* joint_totals;         // workspace [batch, query_heads, kHeadJoint]; null
+                               // where there is no joint before the first token
   Strides q_strides;
   Strides k_strides;
   Strides v_strides;
@@ -89,12 +97,14 @@ struct Arguments {
   int64 all_tokens;            // of all sequences
   int64 all_chunks;            // places for the snapshots of one head
   int64 query_start;           // token of k and v at which q and y begin
-  int64 state_end;             // tokens that the final state takes in; of packed ones it is all
+  int64 held_back;             // tokens at the end that state_pass leaves out of the final state
   int64 query_heads;
   int64 key_heads;
   int64 chunk;                 // tokens per chunk; all of them in attention form
   int64 chunks_per_segment;
   int64 segments;
+  int64 joint_numbers;         // numbers of joint_totals
+  int64 joint_parts;           // blocks that share the features of a head's joint
   int64 segment_totals;        // 1: state_pass sums each segment alone, into segment_states
   double output_scale;         // scale^p; applied where y is not normalised
 };
@@ -120,7 +130,7 @@ struct Sequence {
   int64 rows;         // its first token among the tokens of all sequences
   int64 chunks;
   int64 first_chunk;  // place of its first chunk among those of all sequences
-  int64 state_end;    // first token that the final state leaves out
+  int64 state_end;    // first token that a walk leaves out of the final state
 };
 
 template <typename Args>
@@ -139,7 +149,7 @@ __device__ __forceinline__ Sequence sequence_of(const Args& args, int64 index) {
   // Packed, each sequence has one place more than whole chunks fit: its last may be cut short.
   sequence.first_chunk =
       packed ? sequence.first / args.chunk + index : index * sequence.chunks;
-  sequence.state_end = packed ? sequence.tokens : args.state_end;
+  sequence.state_end = max(sequence.tokens - args.held_back, (int64)0);
   return sequence;
 }
 
@@ -165,7 +175,7 @@ __device__ __forceinline__ int64 chunk_place(
 }
 
 // First token that the state read by a chunk leaves out; for the chunk after the last, the
-// first that the final state leaves out.
+// first that a walk leaves out of the final state.
 template <typename Args>
 __device__ __forceinline__ int64 state_start(
     const Args& args, const Sequence& sequence, int64 chunk) {
@@ -505,58 +515,449 @@ __device__ __forceinline__ void query_features(
   a[3] = operand_times(both_high(xi_high), xj_high);
 }
 
-// Hopper's asynchronous copies and products, one PTX instruction each where no more is said.
+// Rows on both sides of a joint, where one call ends and another goes on from its state. Near it a
+// row may rest on the state alone, which under strong gates is in effect one key. Where that key's
+// score is small, phi(q) S cancels, in 16 bits beyond use. So the kOverlap tokens on each side meet
+// the caller's states in fp32: features in fp32, short sums in fp32, sums of those in fp64.
 
+constexpr int kRun = 16;  // features of a step
+constexpr int kRuns = kFeatures / kRun;
+constexpr int kJointGroups = 256 / kHeadDim >= 16  ? 16
+                             : 256 / kHeadDim >= 8 ? 8
+                             : 256 / kHeadDim >= 4 ? 4
+                                                   : 2;
+constexpr int kJointThreads = kHeadDim * kJointGroups;  // a value column each, in groups
+constexpr int kJointRows = kOverlap / kJointGroups;
+
+constexpr int kTuplePlaces =  // features of one tuple of tiles
+    kTileSize * (kDegree > 1 ? kTileSize : 1) * (kDegree > 2 ? kTileSize : 1) *
+    (kDegree > 3 ? kTileSize : 1);
+static_assert(kTuplePlaces % kRun == 0, "a run has one tuple");
+
+// kRun features of the tiled symmetric power that follow one another. Features are ordered by
+// non-decreasing tuple of tiles, then by the places within the tiles, the last fastest.
+struct FeatureRun {
+  int tiles[kDegree];
+  int place;  // of the first feature, among those of the tuple
+
+  __device__ __forceinline__ explicit FeatureRun(int run) : place(run * kRun % kTuplePlaces) {
+    int tuple = run * kRun / kTuplePlaces;
+    int tile = 0;
+#pragma unroll
+    for (int position = 0; position < kDegree; position++) {
+      const int more = kDegree - 1 - position;
+      while (tile < kTiles - 1) {
+        // Tuples with this tile here: the rest chosen from it on, C(n + more - 1, more).
+        int count = 1;
+#pragma unroll
+        for (int m = 1; m <= more; m++) count = count * (kTiles - tile + m - 1) / m;
+        if (tuple < count) break;
+        tuple -= count;
+        tile++;
+      }
+      tiles[position] = tile;
+    }
+  }
+
+  __device__ __forceinline__ void advance() {
+    place += kRun;
+    if (place < kTuplePlaces) return;
+    place = 0;
+    // The last tile that can still move does, and all after it move to the same tile.
+    bool moved = false;
+#pragma unroll
+    for (int position = kDegree - 1; position >= 0; position--) {
+      if (!moved && tiles[position] < kTiles - 1) {
+        moved = true;
+        const int tile = tiles[position] + 1;
+#pragma unroll
+        for (int later = position; later < kDegree; later++) tiles[later] = tile;
+      }
+    }
+  }
+
+  // Orderings of the tuple, p! over the factorials of its repetitions.
+  __device__ __forceinline__ float multiplicity() const {
+    int orderings = 1;
+    int repeated = 1;
+#pragma unroll
+    for (int position = 1; position < kDegree; position++) {
+      repeated = tiles[position] == tiles[position - 1] ? repeated + 1 : 1;
+      orderings = orderings * (position + 1) / repeated;
+    }
+    return (float)orderings;
+  }
+
+  // Dimensions whose product a feature of the run is.
+  __device__ __forceinline__ void locate(int (&dimensions)[kDegree], int feature) const {
+    int rest = place + feature;
+#pragma unroll
+    for (int position = kDegree - 1; position >= 0; position--) {
+      dimensions[position] = tiles[position] * kTileSize + rest % kTileSize;
+      rest /= kTileSize;
+    }
+  }
+
+  __device__ __forceinline__ float of(const float* x, int feature) const {
+    int dimensions[kDegree];
+    locate(dimensions, feature);
+    float product = x[dimensions[0]];
+#pragma unroll
+    for (int position = 1; position < kDegree; position++) product *= x[dimensions[position]];
+    return product;
+  }
+};
+
+// The runs of features of block x of a grid.
+struct RunRange {
+  int first;
+  int end;
+
+  __device__ __forceinline__ RunRange()
+      : first((int)((int64)kRuns * blockIdx.x / gridDim.x)),
+        end((int)((int64)kRuns * (blockIdx.x + 1) / gridDim.x)) {}
+};
+
+// What a caller's state, or the gradient of one, is of one head.
+template <typename Number>
+struct JointState {
+  Number* sums;      // [kFeatures, kHeadDim]
+  Number* key_sums;  // [kFeatures], if normalised
+
+  __device__ __forceinline__ JointState(Number* all_sums, Number* all_key_sums, int64 head)
+      : sums(all_sums + head * (int64)kFeatures * kHeadDim),
+        key_sums(all_key_sums + head * (int64)kFeatures) {}
+};
+
+struct JointShared {
+  float x[kOverlap][kHeadDim + 1];
+  float phi[kRun][kOverlap];  // features of x
+  float value_weights[kOverlap];
+  float sum_weights[kOverlap];
+};
+
+// Loads rows [first, first + rows) of one head; rows from `end` on are zero.
+template <int kStride>
+__device__ __forceinline__ void load_joint_rows(
+    float (*target)[kStride], const element* head, int64 token_stride, int64 first, int64 end,
+    int rows) {
+  for (int i = threadIdx.x; i < rows * kHeadDim; i += blockDim.x) {
+    const int64 token = first + i / kHeadDim;
+    target[i / kHeadDim][i % kHeadDim] =
+        token < end ? float_of(head[token * token_stride + i % kHeadDim]) : 0.0f;
+  }
+}
+
+__device__ __forceinline__ void expand_rows(
+    JointShared& shared, const FeatureRun& run, float multiplicity) {
+  for (int i = threadIdx.x; i < kRun * kOverlap; i += kJointThreads) {
+    shared.phi[i / kOverlap][i % kOverlap] =
+        run.of(shared.x[i % kOverlap], i / kOverlap) * multiplicity;
+  }
+}
+
+// Of each row x, this block's share of phi(x) S, and of phi(x) z: to target[row * stride + column],
+// the latter in column kHeadDim. Features count by their multiplicities unless S has them folded in.
+template <bool kMultiplicities, bool kKeySums>
+__device__ __forceinline__ void read_joint(
+    JointShared& shared, const JointState<const float>& state, double* target, int stride) {
+  const RunRange range;
+  const int column = threadIdx.x % kHeadDim;
+  const int first_row = threadIdx.x / kHeadDim * kJointRows;
+  double totals[kJointRows] = {};
+  double weights = 0;
+  FeatureRun run(range.first);
+  for (int index = range.first; index < range.end; index++) {
+    float numbers[kRun];
+#pragma unroll
+    for (int f = 0; f < kRun; f++) {
+      numbers[f] = state.sums[((int64)index * kRun + f) * kHeadDim + column];
+    }
+    __syncthreads();  // x is there; phi of the last run is read
+    expand_rows(shared, run, kMultiplicities ? run.multiplicity() : 1.0f);
+    run.advance();
+    __syncthreads();  // phi is complete
+    float sums[kJointRows] = {};
+#pragma unroll
+    for (int f = 0; f < kRun; f++) {
+#pragma unroll
+      for (int row = 0; row < kJointRows; row += 4) {
+        const float4 phi = *reinterpret_cast<const float4*>(&shared.phi[f][first_row + row]);
+        sums[row] = fmaf(phi.x, numbers[f], sums[row]);
+        sums[row + 1] = fmaf(phi.y, numbers[f], sums[row + 1]);
+        sums[row + 2] = fmaf(phi.z, numbers[f], sums[row + 2]);
+        sums[row + 3] = fmaf(phi.w, numbers[f], sums[row + 3]);
+      }
+    }
+#pragma unroll
+    for (int row = 0; row < kJointRows; row++) totals[row] += sums[row];
+    if (kKeySums && threadIdx.x < kOverlap) {
+      float sum = 0;
+      for (int f = 0; f < kRun; f++) {
+        sum = fmaf(shared.phi[f][threadIdx.x], state.key_sums[index * kRun + f], sum);
+      }
+      weights += sum;
+    }
+  }
+#pragma unroll
+  for (int row = 0; row < kJointRows; row++) {
+    target[(first_row + row) * stride + column] = totals[row];
+  }
+  if (kKeySums && threadIdx.x < kOverlap) target[threadIdx.x * stride + kHeadDim] = weights;
+}
+
+// S <- decay S + sum over the rows of phi(x) u^T, and z <- decay z + sum of phi(x) times the rows'
+// sum_weights, for this block's features, with multiplicities folded in or not. `values` is this
+// thread's column of u.
+template <bool kMultiplicities>
+__device__ __forceinline__ void add_joint(
+    JointShared& shared, const JointState<float>& state, const float (&values)[kOverlap],
+    float decay) {
+  const RunRange range;
+  const int column = threadIdx.x % kHeadDim;
+  FeatureRun run(range.first);
+  for (int index = range.first; index < range.end; index++) {
+    __syncthreads();  // x and weights are there; phi of the last run is read
+    expand_rows(shared, run, kMultiplicities ? run.multiplicity() : 1.0f);
+    run.advance();
+    __syncthreads();  // phi is complete
+#pragma unroll 1
+    for (int f = threadIdx.x / kHeadDim; f < kRun; f += kJointGroups) {
+      float sums[4] = {};
+#pragma unroll
+      for (int row = 0; row < kOverlap; row += 4) {
+        const float4 phi = *reinterpret_cast<const float4*>(&shared.phi[f][row]);
+        sums[0] = fmaf(phi.x, values[row], sums[0]);
+        sums[1] = fmaf(phi.y, values[row + 1], sums[1]);
+        sums[2] = fmaf(phi.z, values[row + 2], sums[2]);
+        sums[3] = fmaf(phi.w, values[row + 3], sums[3]);
+      }
+      float* number = state.sums + ((int64)index * kRun + f) * kHeadDim + column;
+      *number = fmaf(*number, decay, (sums[0] + sums[1]) + (sums[2] + sums[3]));
+    }
+    if (threadIdx.x < kRun) {
+      float sums[4] = {};
+      for (int row = 0; row < kOverlap; row += 4) {
+#pragma unroll
+        for (int e = 0; e < 4; e++) {
+          sums[e] =
+              fmaf(shared.phi[threadIdx.x][row + e], shared.sum_weights[row + e], sums[e]);
+        }
+      }
+      float* number = state.key_sums + index * kRun + threadIdx.x;
+      *number = fmaf(*number, decay, (sums[0] + sums[1]) + (sums[2] + sums[3]));
+    }
+  }
+}
+
+constexpr int kJointSumThreads = 256;
+
+// Adds the shares that the blocks of a joint's kernels left, always in the same order.
+// Grid (joint_numbers / 256 rounded up).
+extern "C" __global__ __launch_bounds__(kJointSumThreads)
+void joint_sums(const __grid_constant__ Arguments args) {
+  const int64 number = blockIdx.x * (int64)kJointSumThreads + threadIdx.x;
+  if (number >= args.joint_numbers) return;
+  double sum = 0;
+  for (int64 part = 0; part < args.joint_parts; part++) {
+    sum += args.joint_partials[part * args.joint_numbers + number];
+  }
+  args.joint_totals[number] = (float)sum;
+}
+
+constexpr int kJointNumbers = kHeadDim + 1;  // of a row: phi(q) S, phi(q) z
+
+constexpr int kHeadJoint = kOverlap * kJointNumbers + 1;  // of a head: its rows, whether they count
+
+// phi(q) S and phi(q) z of the first kOverlap queries of each sequence, with the initial state, in
+// shares of some features each; joint_sums adds them. In a prefill call, tokens of the window come
+// before the queries, and zeros where it has too few; where it is full there is nothing to do.
+// Grid (joint_parts, batch * query_heads).
+extern "C" __global__ __launch_bounds__(kJointThreads)
+void joint_rows(const __grid_constant__ Arguments args) {
+  __shared__ __align__(16) JointShared shared;
+  const int64 batch = blockIdx.y / args.query_heads;
+  const int64 query_head = blockIdx.y % args.query_heads;
+  const int64 head = query_head / (args.query_heads / args.key_heads);
+  const Sequence sequence = sequence_of(args, batch);
+  const element* first_key = head_rows(args.k, args.k_strides, sequence, batch, head);
+  const bool full =
+      args.query_start > 0 &&
+      __syncthreads_or(threadIdx.x < kHeadDim && float_of(first_key[threadIdx.x]) != 0.0f);
+  double* target = args.joint_partials + blockIdx.x * args.joint_numbers +
+                   blockIdx.y * (int64)kHeadJoint;
+  if (threadIdx.x == 0) target[kHeadJoint - 1] = full ? 0.0 : 1.0;
+  if (full) return;
+  load_joint_rows(shared.x, head_rows(args.q, args.q_strides, sequence, batch, query_head),
+                  args.q_strides.token, 0, sequence.tokens - args.query_start, kOverlap);
+  const JointState<const float> state(
+      args.initial_sums, args.initial_key_sums, batch * args.key_heads + head);
+  read_joint<true, kJointNumbers != kHeadDim>(shared, state, target, kJointNumbers);
+}
+
+// What joint_rows has of a row: null if it has nothing. `place` is batch * query_heads + query head.
+__device__ __forceinline__ const float* joint_row(
+    const Arguments& args, int64 place, int64 chunk, int64 row) {
+  const int64 query = row - args.query_start;
+  if (args.joint_totals == nullptr || chunk > 0 || query < 0 || query >= kOverlap) return nullptr;
+  const float* joint = args.joint_totals + place * kHeadJoint;
+  return joint[kHeadJoint - 1] == 0.0f ? nullptr : joint + query * kJointNumbers;
+}
+
+// Takes the last kOverlap tokens of each sequence, which state_pass leaves out, into the final state:
+//   S <- exp(G_last - G) S + sum_j exp(G_last - G_j) phi(k_j) v_j^T
+// with G where state_pass ended.
+// Grid (joint_parts, batch * key_heads).
+extern "C" __global__ __launch_bounds__(kJointThreads)
+void joint_tokens(const __grid_constant__ Arguments args) {
+  __shared__ __align__(16) JointShared shared;
+  const int64 batch = blockIdx.y / args.key_heads;
+  const int64 head = blockIdx.y % args.key_heads;
+  const Sequence sequence = sequence_of(args, batch);
+  const int64 first = sequence.state_end;
+  if (first >= sequence.tokens) return;
+  load_joint_rows(shared.x, head_rows(args.k, args.k_strides, sequence, batch, head),
+                  args.k_strides.token, first, sequence.tokens, kOverlap);
+  float decay = 1;
+  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
+  const int64 chunk = sequence.chunks - 1;
+  const double last = gate_sum[sequence.tokens - 1];
+  decay = expf((float)(last - (first > 0 ? gate_at(args, gate_sum, chunk, first - 1) : 0.0)));
+  for (int row = threadIdx.x; row < kOverlap; row += kJointThreads) {
+    const int64 token = first + row;
+    float weight = token < sequence.tokens ? 1.0f : 0.0f;
+    weight *= expf(
+        (float)(last - gate_at(args, gate_sum, chunk, min(token, sequence.tokens - 1))));
+    shared.value_weights[row] = weight;
+    shared.sum_weights[row] = weight;
+  }
+  __syncthreads();  // the weights are there
+  const element* v = head_rows(args.v, args.v_strides, sequence, batch, head);
+  float values[kOverlap];
+#pragma unroll
+  for (int row = 0; row < kOverlap; row++) {
+    const int64 token = min(first + row, sequence.tokens - 1);
+    values[row] = float_of(v[token * args.v_strides.token + threadIdx.x % kHeadDim]) *
+                  shared.value_weights[row];
+  }
+  const JointState<float> state(args.final_sums, args.final_key_sums, blockIdx.y);
+  add_joint<false>(shared, state, values, decay);
+}
+
+// Instructions of Hopper's own: products of a warpgroup (four warps whose first is a multiple of
+// four), bulk copies, and barriers in shared memory.
 typedef unsigned long long uint64;
 
 constexpr int kGroup = 128;  // threads of a warpgroup
 
-// Barriers in shared memory. A phase of a barrier is complete when as many threads as it was made
-// for have arrived and all bytes that they announced are copied; phases alternate in parity.
-__device__ __forceinline__ void barrier_init(uint64* barrier, int arrivals) {
-  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)),
+// Orders writes to shared memory, copies by copy_async_16 among them, before reads by products and
+// bulk copies: this thread's own before those of all threads behind the next barrier, and others'
+// that this thread knows of from a barrier before its own. It waits for this thread's memory
+// accesses.
+__device__ __forceinline__ void fence_async_reads() {
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
+// A barrier that completes when `arrivals` arrivals and all bytes announced have come.
+__device__ __forceinline__ void barrier_init(uint64& barrier, int arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(&barrier)),
                "r"(arrivals)
                : "memory");
 }
 
-// Makes the barriers of a block known to asynchronous copies; before the first __syncthreads.
-__device__ __forceinline__ void barrier_init_done() {
+// Makes barriers visible to bulk copies.
+__device__ __forceinline__ void barrier_init_fence() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
 
-__device__ __forceinline__ void barrier_arrive(uint64* barrier) {
-  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier))
+__device__ __forceinline__ void barrier_arrive(uint64& barrier) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(&barrier))
                : "memory");
 }
 
-// Arrives, and announces bytes that are to be copied.
-__device__ __forceinline__ void barrier_arrive(uint64* barrier, int bytes) {
+// Arrives, and announces bytes of bulk copies.
+__device__ __forceinline__ void barrier_expect(uint64& barrier, int bytes) {
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(
-                   shared_address(barrier)),
+                   shared_address(&barrier)),
                "r"(bytes)
                : "memory");
 }
 
 // Arrives as soon as the copies that this thread has started are there.
-__device__ __forceinline__ void barrier_arrive_when_copied(uint64* barrier) {
+__device__ __forceinline__ void barrier_arrive_when_copied(uint64& barrier) {
   asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(
-                   shared_address(barrier))
+                   shared_address(&barrier))
                : "memory");
 }
 
-// Waits until the phase of this parity is complete: that before the first counts as one of parity 1.
-__device__ __forceinline__ void barrier_wait(uint64* barrier, int parity) {
+// Waits until the phase of this parity is complete; the first phase has parity 0, and one before it,
+// that is complete, parity 1.
+__device__ __forceinline__ void barrier_wait(uint64& barrier, int parity) {
+  uint32 complete = 0;
+  while (!complete) {
+    asm volatile(
+        "{\n"
+        ".reg .pred p;\n"
+        "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
+        "selp.u32 %0, 1, 0, p;\n"
+        "}"
+        : "=r"(complete)
+        : "r"(shared_address(&barrier)), "r"(parity)
+        : "memory");
+  }
+}
+
+// Copies bytes, a multiple of 16, to shared memory; they count at the barrier.
+__device__ __forceinline__ void copy_bulk(
+    void* target, const void* source, int bytes, uint64& barrier) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
+          shared_address(target)),
+      "l"(source), "r"(bytes), "r"(shared_address(&barrier))
+      : "memory");
+}
+
+// True in one lane of a warp.
+__device__ __forceinline__ bool elect_lane() {
+  uint32 elected;
   asm volatile(
       "{\n"
-      ".reg .pred done;\n"
-      "again:\n"
-      "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
-      "@done bra complete;\n"
-      "bra again;\n"
-      "complete:\n"
-      "}\n" ::"r"(shared_address(barrier)),
-      "r"(parity)
-      : "memory");
+      ".reg .pred p;\n"
+      "elect.sync _|p, 0xffffffff;\n"
+      "selp.u32 %0, 1, 0, p;\n"
+      "}"
+      : "=r"(elected));
+  return elected != 0;
+}
+
+// Keeps a value in its register, where the compiler would compute it again at each use, and what is
+// computed from it out of more registers, where it would keep that.
+__device__ __forceinline__ void keep(int& value) { asm volatile("" : "+r"(value)); }
+
+__device__ __forceinline__ void keep(uint32& value) { asm volatile("" : "+r"(value)); }
+
+__device__ __forceinline__ void keep(float& value) { asm volatile("" : "+f"(value)); }
+
+// Before the first product that reads registers written since.
+__device__ __forceinline__ void wgmma_fence() {
+  asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+}
+
+__device__ __forceinline__ void wgmma_commit() {
+  asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+}
+
+// Waits until only the latest kPending committed groups of products are under way.
+template <int kPending = 0>
+__device__ __forceinline__ void wgmma_wait() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
+}
+
+// Accumulators may be read from here on, behind a wait.
+template <int kNumbers>
+__device__ __forceinline__ void wgmma_results(float (&d)[kNumbers]) {
+#pragma unroll
+  for (int i = 0; i < kNumbers; i++) asm volatile("" : "+f"(d[i])::"memory");
 }
 
 // Waits for all threads of a group of warps that call this with the same number, from 1 on.
@@ -564,52 +965,7 @@ __device__ __forceinline__ void group_sync(int number, int threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(number), "r"(threads) : "memory");
 }
 
-// Copies a piece of global memory, a multiple of 16 bytes, on behalf of a barrier.
-__device__ __forceinline__ void copy_bulk(
-    void* target, const void* source, int bytes, uint64* barrier) {
-  asm volatile(
-      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
-          shared_address(target)),
-      "l"(source), "r"(bytes), "r"(shared_address(barrier))
-      : "memory");
-}
-
-// Lets tensor cores see what has been written to shared memory as this thread knows from a barrier.
-// It waits for all memory accesses of the thread: those that bring operands leave it to those that
-// multiply.
-__device__ __forceinline__ void fence_shared() {
-  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-}
-
-// Starts a run of products, behind all writes to their registers.
-__device__ __forceinline__ void products_begin() {
-  asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
-}
-
-__device__ __forceinline__ void products_commit() {
-  asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
-}
-
-// Waits until only the latest kPending committed runs of products are under way.
-template <int kPending>
-__device__ __forceinline__ void products_wait() {
-  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
-}
-
-// Keeps the compiler from moving uses of accumulators past a wait.
-template <int kNumbers>
-__device__ __forceinline__ void products_done(float (&sums)[kNumbers]) {
-#pragma unroll
-  for (int i = 0; i < kNumbers; i++) asm volatile("" : "+f"(sums[i])::"memory");
-}
-
-// 1, which the compiler cannot know. Where sums go from one run of products to the next untouched, it
-// would do products one by one; multiplying by this in between keeps them together.
-__device__ __forceinline__ float unknown_one(const Arguments& args) {
-  return args.chunk > 0 ? 1.0f : 0.0f;
-}
-
-// Registers of each thread of a warpgroup from here on.
+// Registers of each thread of a warpgroup from here on, fewer or more than before.
 template <int kRegisters>
 __device__ __forceinline__ void give_registers() {
   asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kRegisters));
@@ -639,6 +995,12 @@ template <int kColumns>
 __device__ __forceinline__ uint64 summed_columns(const void* rows) {
   return (uint64)((shared_address(rows) & 0x3ffff) >> 4) | (uint64)8 << 16 |
          (uint64)kColumns << 32;
+}
+
+// 1, which the compiler cannot know. Where sums go from one run of products to the next untouched, it
+// would do products one by one; multiplying by this in between keeps them together.
+__device__ __forceinline__ float unknown_one(const Arguments& args) {
+  return args.chunk > 0 ? 1.0f : 0.0f;
 }
 
 // Products of 64 rows by a warpgroup. Lane l of warp w holds rows 16 w + l / 4 and 8 further, and
@@ -827,13 +1189,13 @@ __device__ __forceinline__ void add_tokens(
   build(0);
 #pragma unroll
   for (int i = 0; i < products; i++) {
-    products_begin();
+    wgmma_fence();
     multiply_group<true>(
         tiles.sums[i % kGroupTiles], a[i % 3],
         summed_rows<kSumColumns>(step.values + i / kGroupTiles * 16 * kSumColumns));
-    products_commit();
+    wgmma_commit();
     if (i + 1 < products) build(i + 1);
-    products_wait<1>();
+    wgmma_wait<1>();
     if (i == 1 || products == 1) release();
   }
 }
@@ -983,7 +1345,7 @@ __device__ __forceinline__ void bring_chunk(
       const int64 from = two + i * kStateTokens;
       if (from >= end) break;
       StateStep& target = shared.steps[step % kStateStages];
-      uint64* full = &shared.full[step % kStateStages];
+      uint64& full = shared.full[step % kStateStages];
       keys[i ^ 1].load(range, from + kStateTokens);
       float* step_weights = shared.weights[step % 2];
       if (thread < kStateTokens) {
@@ -991,7 +1353,7 @@ __device__ __forceinline__ void bring_chunk(
         next = weights.of(from + kStateTokens + thread);
       }
       group_sync(1, kGroup);  // the weights are there
-      barrier_wait(&shared.empty[step % kStateStages], step / kStateStages % 2 ^ 1);
+      barrier_wait(shared.empty[step % kStateStages], step / kStateStages % 2 ^ 1);
       bring_values(target, range, from);
       barrier_arrive_when_copied(full);
       if (range.k_aligned) {
@@ -1019,8 +1381,8 @@ __device__ __forceinline__ void for_each_chunk(
 // The state at each chunk's state_start, and the final one. For each chunk:
 //   snapshot = multiplicity * S;   S <- exp(G_last) S + sum_j exp(G_last - G_j) phi(k_j) v_j^T
 // with j from the chunk's state_start to the next one's and G from there on. Where a sequence has
-// several segments they are walked at the same time, each from zero, and their states left in
-// segment_states: join_segments adds what precedes them.
+// several segments they are walked at the same time, each but the first from zero, and their states
+// left in segment_states: join_segments adds what precedes them.
 // Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads).
 extern "C" __global__ __launch_bounds__(kStateThreads, 1)
 void state_pass(const __grid_constant__ Arguments args) {
@@ -1046,10 +1408,10 @@ void state_pass(const __grid_constant__ Arguments args) {
   range.gate_sum = args.gate_sum + token_place(args, sequence, head);
   if (threadIdx.x == 0) {
     for (int stage = 0; stage < kStateStages; stage++) {
-      barrier_init(&shared.full[stage], 2 * kGroup);
-      barrier_init(&shared.empty[stage], kStateMultipliers / 32);
+      barrier_init(shared.full[stage], 2 * kGroup);
+      barrier_init(shared.empty[stage], kStateMultipliers / 32);
     }
-    barrier_init_done();
+    barrier_init_fence();
   }
   __syncthreads();
 
@@ -1068,7 +1430,7 @@ void state_pass(const __grid_constant__ Arguments args) {
   take_registers<kStateMultiplierRegisters>();
   const int64 sums_size = (int64)kFeatures * kHeadDim;
   StateTiles tiles;
-  if (args.segments == 1 && args.initial_sums != nullptr) {
+  if (blockIdx.y == 0 && args.initial_sums != nullptr) {
     read_state(tiles, args.initial_sums + blockIdx.z * sums_size,
                args.initial_key_sums + blockIdx.z * (int64)kFeatures);
   }
@@ -1090,18 +1452,18 @@ void state_pass(const __grid_constant__ Arguments args) {
 #pragma unroll 1
     for (int64 first = chunk_first; first < chunk_end; first += kStateTokens, step++) {
       const int stage = step % kStateStages;
-      barrier_wait(&shared.full[stage], step / kStateStages % 2);
-      fence_shared();
+      barrier_wait(shared.full[stage], step / kStateStages % 2);
+      fence_async_reads();
       add_tokens(tiles, shared.steps[stage], [&] {
         if (step > first_step && threadIdx.x % 32 == 0) {
-          barrier_arrive(&shared.empty[(step - 1) % kStateStages]);
+          barrier_arrive(shared.empty[(step - 1) % kStateStages]);
         }
       });
     }
-    products_wait<0>();
+    wgmma_wait();
 #pragma unroll
-    for (int i = 0; i < kGroupTiles; i++) products_done(tiles.sums[i]);
-    if (threadIdx.x % 32 == 0) barrier_arrive(&shared.empty[(step - 1) % kStateStages]);
+    for (int i = 0; i < kGroupTiles; i++) wgmma_results(tiles.sums[i]);
+    if (threadIdx.x % 32 == 0) barrier_arrive(shared.empty[(step - 1) % kStateStages]);
   });
 
   if (args.segments > 1) {
@@ -1116,9 +1478,9 @@ void state_pass(const __grid_constant__ Arguments args) {
 
 constexpr int kJoinThreads = 256;
 
-// Joins the segments of a sequence. Each one's snapshots are of the segment alone; the state at its
-// start is added here, decayed to each chunk's:
-//   start_0 = initial,  start_{s+1} = decay_s start_s + alone_s.
+// Joins the segments of a sequence. The snapshots of each but the first are of the segment alone; the
+// state at its start is added here, decayed to each chunk's:
+//   start_0 = 0,  start_{s+1} = decay_s start_s + own_s.
 // The one behind the last segment is the final state.
 // Grid (words of a snapshot / 256 rounded up, segments, batch * key_heads): a thread has a word of 8
 // columns of one feature, in all snapshots of a segment. There are at most 256 segments.
@@ -1129,7 +1491,7 @@ void join_segments(const __grid_constant__ Arguments args) {
   const Sequence sequence = sequence_of(args, batch);
   const int64 segment = blockIdx.y;
   const int64 last_segment = segment_count(args, sequence) - 1;
-  const bool adds = args.snapshots != nullptr && (segment > 0 || args.initial_sums != nullptr);
+  const bool adds = args.snapshots != nullptr && segment > 0;
   const bool whole = segment == last_segment && args.final_sums != nullptr;
   if (segment > last_segment || !adds && !whole) return;
   const int64 first_chunk = segment * args.chunks_per_segment;
@@ -1149,9 +1511,9 @@ void join_segments(const __grid_constant__ Arguments args) {
   for (int64 first = 0; first < first_chunk; first += kJoinThreads) {
     run_from(first, first_chunk);
     if (threadIdx.x >= segment) continue;
-    const int64 own = threadIdx.x * args.chunks_per_segment;
-    const int64 end = min(min(own + args.chunks_per_segment, first_chunk), first + kJoinThreads);
-    for (int64 chunk = max(own, first); chunk < end; chunk++) log_decay += logs[chunk - first];
+    const int64 begin = threadIdx.x * args.chunks_per_segment;
+    const int64 end = min(begin + args.chunks_per_segment, first + kJoinThreads);
+    for (int64 chunk = max(begin, first); chunk < end; chunk++) log_decay += logs[chunk - first];
   }
   decays[threadIdx.x] = expf((float)log_decay);
   __syncthreads();
@@ -1179,14 +1541,10 @@ void join_segments(const __grid_constant__ Arguments args) {
     }
   };
   const auto add_segment = [&](int64 index, float decay) {
-    const float* alone =
+    const float* own =
         args.segment_states + (blockIdx.z * args.segments + index) * kStateNumbers;
-    add(alone, alone + sums_size, decay);
+    add(own, own + sums_size, decay);
   };
-  if (args.initial_sums != nullptr) {
-    add(args.initial_sums + blockIdx.z * sums_size,
-        args.initial_key_sums + blockIdx.z * (int64)kFeatures, 0);
-  }
 #pragma unroll 4
   for (int64 before = 0; before < segment; before++) {
     add_segment(before, decays[before]);
@@ -1388,10 +1746,10 @@ __device__ __forceinline__ void bring_slabs(OutputShared& shared, const unsigned
   constexpr int bytes = sizeof(shared.slabs[0]);
   for (int slab = 0; slab < kSlabs; slab++) {
     const int stage = slab % kSlabStages;
-    barrier_wait(&shared.slab_empty[stage], slab / kSlabStages % 2 ^ 1);
-    barrier_arrive(&shared.slab_full[stage], bytes);
+    barrier_wait(shared.slab_empty[stage], slab / kSlabStages % 2 ^ 1);
+    barrier_expect(shared.slab_full[stage], bytes);
     copy_bulk(shared.slabs[stage], snapshot + (int64)slab * bytes, bytes,
-              &shared.slab_full[stage]);
+              shared.slab_full[stage]);
   }
 }
 
@@ -1403,7 +1761,7 @@ __device__ __forceinline__ void bring_tiles(OutputShared& shared, const KeyRange
 #pragma unroll 1
   for (int64 first = range.first; first < range.end; first += kKeyTile, tile++) {
     const int stage = tile % kKeyStages;
-    barrier_wait(&shared.keys_empty[stage], tile / kKeyStages % 2 ^ 1);
+    barrier_wait(shared.keys_empty[stage], tile / kKeyStages % 2 ^ 1);
     body(first, shared.keys[stage]);
   }
 }
@@ -1447,7 +1805,7 @@ __device__ __forceinline__ void bring_rows(
         }
       }
     }
-    uint64* full = &shared.keys_full[&keys - shared.keys];
+    uint64& full = shared.keys_full[&keys - shared.keys];
     if (aligned) {
       barrier_arrive_when_copied(full);
     } else {
@@ -1488,7 +1846,7 @@ __device__ __forceinline__ void bring_gates(
             expf(fminf((rows[group].x - gate.x) + (rows[group].y - gate.y), 0.0f));
       }
     }
-    barrier_arrive(&shared.keys_full[&keys - shared.keys]);
+    barrier_arrive(shared.keys_full[&keys - shared.keys]);
   });
 }
 
@@ -1537,8 +1895,8 @@ __device__ __forceinline__ void read_from_state(GroupSums& sums, OutputShared& s
       if (kSlabs % 2 != 0 && slab == kSlabs) break;
       const int stage = slab % kSlabStages;
       slab_features(a[i], low, high, block, lane % 4);
-      barrier_wait(&shared.slab_full[stage], slab / kSlabStages % 2);
-      products_begin();
+      barrier_wait(shared.slab_full[stage], slab / kSlabStages % 2);
+      wgmma_fence();
 #pragma unroll
       for (int step = 0; step < 4; step++) {
         if (kFeatures % 64 != 0 && slab * 64 + step * 16 >= kFeatures) break;
@@ -1546,16 +1904,34 @@ __device__ __forceinline__ void read_from_state(GroupSums& sums, OutputShared& s
             sums, a[i][step],
             summed_rows<kSumColumns>(shared.slabs[stage] + step * 16 * kSumColumns));
       }
-      products_commit();
-      products_wait<1>();  // the last slab is multiplied
-      if (slab > 0 && lane == 0) barrier_arrive(&shared.slab_empty[(slab - 1) % kSlabStages]);
+      wgmma_commit();
+      wgmma_wait<1>();  // the last slab is multiplied
+      if (slab > 0 && lane == 0) barrier_arrive(shared.slab_empty[(slab - 1) % kSlabStages]);
     }
   }
-  products_wait<0>();
-  products_done(sums);
+  wgmma_wait();
+  wgmma_results(sums);
   // Weights of an even degree are not negative: what is, is rounding.
   sums[kHeadDim / 2] = fmaxf(sums[kHeadDim / 2], 0.0f);
   sums[kHeadDim / 2 + 2] = fmaxf(sums[kHeadDim / 2 + 2], 0.0f);
+}
+
+// Rows of a joint take what joint_rows has of them in place of what the snapshot gave.
+__device__ __forceinline__ void take_joint(
+    GroupSums& sums, const Arguments& args, int64 chunk, int64 first) {
+  const int t = threadIdx.x % 4;
+#pragma unroll
+  for (int r = 0; r < 2; r++) {
+    const int64 row = first + threadIdx.x / 32 * 16 + r * 8 + threadIdx.x % 32 / 4;
+    const float* joint = joint_row(args, blockIdx.y, chunk, row);
+    if (joint == nullptr) continue;
+#pragma unroll
+    for (int n = 0; n < kHeadDim / 8; n++) {
+      sums[n * 4 + 2 * r] = joint[n * 8 + 2 * t];
+      sums[n * 4 + 2 * r + 1] = joint[n * 8 + 2 * t + 1];
+    }
+    sums[kHeadDim / 2 + 2 * r] = t == 0 ? fmaxf(joint[kHeadDim], 0.0f) : 0.0f;
+  }
 }
 
 // scores = q_i k_j of a tile's keys. Left under way.
@@ -1567,7 +1943,7 @@ __device__ __forceinline__ void multiply_scores(
   for (int d = 0; d < kHeadDim / 16; d++) {
     load_matrices(q[d], &shared.q[threadIdx.x / 32 * 16 + lane % 16][d * 16 + lane / 16 * 8]);
   }
-  products_begin();
+  wgmma_fence();
 #pragma unroll
   for (int d = 0; d < kHeadDim / 16; d++) {
     const uint64 k = summed_columns<kHeadDim>(keys.k + core_place<kHeadDim>(0, d * 16));
@@ -1577,7 +1953,7 @@ __device__ __forceinline__ void multiply_scores(
       multiply_group<false>(scores, q[d], k);
     }
   }
-  products_commit();
+  wgmma_commit();
 }
 
 // w_ij of a tile's keys from its scores, as A operands. On the diagonal, where the tile holds the
@@ -1612,13 +1988,13 @@ __device__ __forceinline__ void weigh(
 // sums += sum over a tile's keys of w_ij (v_j, 1). Left under way.
 __device__ __forceinline__ void multiply_values(
     GroupSums& sums, const Pair (&weights)[kKeyTile / 16][4], const KeyTile& keys) {
-  products_begin();
+  wgmma_fence();
 #pragma unroll
   for (int n = 0; n < kKeyTile / 16; n++) {
     multiply_group<true>(sums, weights[n],
                          summed_rows<kSumColumns>(keys.v + n * 16 * kSumColumns));
   }
-  products_commit();
+  wgmma_commit();
 }
 
 // sums = factors * sums + sum over the keys up to each of a warpgroup's rows of w_ij (v_j, 1). The
@@ -1630,11 +2006,11 @@ __device__ __forceinline__ void attend(
   const int tiles = (int)((range.end - range.first + kKeyTile - 1) / kKeyTile);
   const int diagonal = (int)((group_row - range.first) / kKeyTile);
   const auto arrived = [&](int tile) {
-    barrier_wait(&shared.keys_full[tile % kKeyStages], tile / kKeyStages % 2);
-    fence_shared();
+    barrier_wait(shared.keys_full[tile % kKeyStages], tile / kKeyStages % 2);
+    fence_async_reads();
   };
   const auto release = [&](int tile) {
-    if (threadIdx.x % 32 == 0) barrier_arrive(&shared.keys_empty[tile % kKeyStages]);
+    if (threadIdx.x % 32 == 0) barrier_arrive(shared.keys_empty[tile % kKeyStages]);
   };
   int released = 0;
   if (group_row < range.end) {
@@ -1645,8 +2021,8 @@ __device__ __forceinline__ void attend(
       const KeyTile& keys = shared.keys[tile % kKeyStages];
       arrived(tile);
       multiply_scores(scores, shared, keys);
-      products_wait<0>();
-      products_done(scores);
+      wgmma_wait();
+      wgmma_results(scores);
       if (tile < diagonal) {
         weigh<false>(weights, scores, keys, row_gates);
       } else {
@@ -1654,8 +2030,8 @@ __device__ __forceinline__ void attend(
         weigh<true>(weights, scores, keys, row_gates);
       }
       multiply_values(sums, weights, keys);
-      products_wait<0>();
-      products_done(sums);
+      wgmma_wait();
+      wgmma_results(sums);
       release(tile);
     }
     released = diagonal + 1;
@@ -1696,6 +2072,7 @@ __device__ __forceinline__ void multiply(
   }
   if (kWithState && (block.chunk > 0 || args.initial_sums != nullptr)) {
     read_from_state(sums, shared);
+    take_joint(sums, args, block.chunk, range.row);
     // From its start to row i the state decays by exp(G_i) = exp(G) exp(G_i - G); the second factor
     // comes later.
     const float decay = expf((float)(gate_row - gate_before(args, range.gate_sum, block.chunk)));
@@ -1720,14 +2097,14 @@ __device__ __forceinline__ void output(const Arguments& args) {
   if (!block.locate(args, kWithState)) return;
   if (threadIdx.x == 0) {
     for (int stage = 0; stage < kSlabStages; stage++) {
-      barrier_init(&shared.slab_full[stage], 1);
-      barrier_init(&shared.slab_empty[stage], kMultipliers / 32);
+      barrier_init(shared.slab_full[stage], 1);
+      barrier_init(shared.slab_empty[stage], kMultipliers / 32);
     }
     for (int stage = 0; stage < kKeyStages; stage++) {
-      barrier_init(&shared.keys_full[stage], kKeyBringers);
-      barrier_init(&shared.keys_empty[stage], kMultipliers / 32);
+      barrier_init(shared.keys_full[stage], kKeyBringers);
+      barrier_init(shared.keys_empty[stage], kMultipliers / 32);
     }
-    barrier_init_done();
+    barrier_init_fence();
   }
   __syncthreads();
   if (threadIdx.x >= kMultipliers) {

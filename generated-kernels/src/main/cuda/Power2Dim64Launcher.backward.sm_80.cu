@@ -19,7 +19,8 @@
 //   joint_sums           adds the shares
 //   query_gradients      dq from the state at the chunk's start and from the chunk's keys
 //   key_gradients        dk and dv from the state's gradient and from the chunk's queries
-//   gate_gradients       dlog_gate from sums that the two before it leave
+//   gate_totals          of each chunk, the sums that the kernels before it leave
+//   gate_gradients       dlog_gate from these sums
 //
 // Notation: as in the forward source.
 //   w_ij = s_ij^p exp(G_i - G_j),  s_ij = <q_i, k_j>,  j <= i
@@ -799,30 +800,49 @@ __device__ __forceinline__ void write_two(element* target, float low, float high
 }
 
 constexpr int kRowTermThreads = 256;
+constexpr int kRowTermTokens = 64;
+// Lanes that share a row, four columns each.
+constexpr int kRowLanes = kHeadDim > 64 ? 32 : kHeadDim > 32 ? 16 : kHeadDim > 16 ? 8 : 4;
+static_assert(kRowLanes * 4 >= kHeadDim, "every column has a lane");
 
 // r_i = 1 / sum_j w_ij, or 0 where that sum is 0, and <dy_i, y_i>.
-// Grid (rows * query_heads / 8 rounded up): one warp for each row and query head.
+// Grid (tokens of the longest sequence / 64 rounded up, batch * query_heads).
 extern "C" __global__ __launch_bounds__(kRowTermThreads)
 void row_terms(const __grid_constant__ Arguments args) {
-  const int64 index = blockIdx.x * (int64)(kRowTermThreads / 32) + threadIdx.x / 32;
-  const int64 row = index / args.query_heads;
-  const int64 head = index % args.query_heads;
-  if (row >= args.all_tokens) return;
-  const bool packed = args.offsets != nullptr;
-  const int64 batch = packed ? 0 : row / args.tokens;
-  const int64 token = packed ? row : row % args.tokens;
-  const element* dy = args.dy + batch * args.dy_strides.batch + token * args.dy_strides.token +
-                      head * args.dy_strides.head;
-  const float* y = args.saved_outputs + index * kHeadDim;
-  float sum = 0;
-  for (int i = threadIdx.x % 32; i < kHeadDim; i += 32) sum = fmaf(float_of(dy[i]), y[i], sum);
-  for (int distance = 16; distance > 0; distance /= 2) {
-    sum += __shfl_xor_sync(0xffffffff, sum, distance);
-  }
-  if (threadIdx.x % 32 == 0) {
-    const float weights = args.saved_weights[index];
-    args.row_scales[head * args.all_tokens + row] = weights == 0.0f ? 0.0f : 1.0f / weights;
-    args.row_deltas[head * args.all_tokens + row] = sum;
+  const int64 batch = blockIdx.y / args.query_heads;
+  const int64 head = blockIdx.y % args.query_heads;
+  const Sequence sequence = sequence_of(args, batch);
+  const element* dy = head_rows(args.dy, args.dy_strides, sequence, batch, head);
+  const bool aligned = is_aligned(args.dy, args.dy_strides);
+  const int column = threadIdx.x % kRowLanes * 4;
+#pragma unroll
+  for (int i = 0; i < kRowTermTokens; i += kRowTermThreads / kRowLanes) {
+    const int64 token = blockIdx.x * (int64)kRowTermTokens + i + threadIdx.x / kRowLanes;
+    const bool valid = token < sequence.tokens && column < kHeadDim;
+    const int64 index = (sequence.rows + token) * args.query_heads + head;
+    float sum = 0;
+    if (valid) {
+      const element* source = dy + token * args.dy_strides.token + column;
+      element four[4];
+      if (aligned) {
+        *reinterpret_cast<FourElements*>(four) = load_four(source);
+      } else {
+        for (int e = 0; e < 4; e++) four[e] = source[e];
+      }
+      const float4 y =
+          *reinterpret_cast<const float4*>(args.saved_outputs + index * kHeadDim + column);
+      sum = float_of(four[0]) * y.x + float_of(four[1]) * y.y + float_of(four[2]) * y.z +
+            float_of(four[3]) * y.w;
+    }
+    for (int distance = kRowLanes / 2; distance > 0; distance /= 2) {
+      sum += __shfl_xor_sync(0xffffffff, sum, distance);
+    }
+    if (valid && column == 0) {
+      const float weights = args.saved_weights[index];
+      const int64 place = head * args.all_tokens + sequence.rows + token;
+      args.row_scales[place] = weights == 0.0f ? 0.0f : 1.0f / weights;
+      args.row_deltas[place] = sum;
+    }
   }
 }
 
@@ -927,8 +947,8 @@ __device__ __forceinline__ void read_state(
   }
 }
 
-// Writes this block's part of a snapshot: S [kFeatures][kHeadDim] as operands, z [kFeatures] in
-// fp32, with the multiplicities that the tiled symmetric power leaves out folded in.
+// Writes this block's part of a snapshot: S as operands, z [kFeatures] in fp32, with the
+// multiplicities that the tiled symmetric power leaves out folded in.
 __device__ __forceinline__ void write_snapshot(StateSlice& slice, unsigned char* snapshot) {
   stored* sums = reinterpret_cast<stored*>(snapshot);
   slice.for_each([&](float& value, int block, int feature, int column) {
@@ -1282,7 +1302,9 @@ __device__ __forceinline__ void join_words(const Arguments& args) {
     return;
   }
   constexpr int numbers = 16 / sizeof(stored);
-  join<kGradient, numbers>(args, word, word * numbers, (int)(word * numbers / kHeadDim), true);
+  const int64 number = word * numbers;
+  const int feature = (int)(number / kHeadDim);
+  join<kGradient, numbers>(args, word, number, feature, true);
 }
 
 // Adds to each segment's states what precedes the segment.
@@ -1311,7 +1333,7 @@ constexpr int kJointGroups = 256 / kHeadDim >= 16  ? 16
                              : 256 / kHeadDim >= 4 ? 4
                                                    : 2;
 constexpr int kJointThreads = kHeadDim * kJointGroups;  // a value column each, in groups
-constexpr int kGroupRows = kOverlap / kJointGroups;
+constexpr int kJointRows = kOverlap / kJointGroups;
 
 constexpr int kTuplePlaces =  // features of one tuple of tiles
     kTileSize * (kDegree > 1 ? kTileSize : 1) * (kDegree > 2 ? kTileSize : 1) *
@@ -1447,8 +1469,8 @@ __device__ __forceinline__ void read_joint(
     JointShared& shared, const JointState<const float>& state, double* target, int stride) {
   const RunRange range;
   const int column = threadIdx.x % kHeadDim;
-  const int first_row = threadIdx.x / kHeadDim * kGroupRows;
-  double totals[kGroupRows] = {};
+  const int first_row = threadIdx.x / kHeadDim * kJointRows;
+  double totals[kJointRows] = {};
   double weights = 0;
   FeatureRun run(range.first);
   for (int index = range.first; index < range.end; index++) {
@@ -1461,11 +1483,11 @@ __device__ __forceinline__ void read_joint(
     expand_rows(shared, run, kMultiplicities ? run.multiplicity() : 1.0f);
     run.advance();
     __syncthreads();  // phi is complete
-    float sums[kGroupRows] = {};
+    float sums[kJointRows] = {};
 #pragma unroll
     for (int f = 0; f < kRun; f++) {
 #pragma unroll
-      for (int row = 0; row < kGroupRows; row += 4) {
+      for (int row = 0; row < kJointRows; row += 4) {
         const float4 phi = *reinterpret_cast<const float4*>(&shared.phi[f][first_row + row]);
         sums[row] = fmaf(phi.x, numbers[f], sums[row]);
         sums[row + 1] = fmaf(phi.y, numbers[f], sums[row + 1]);
@@ -1474,7 +1496,7 @@ __device__ __forceinline__ void read_joint(
       }
     }
 #pragma unroll
-    for (int row = 0; row < kGroupRows; row++) totals[row] += sums[row];
+    for (int row = 0; row < kJointRows; row++) totals[row] += sums[row];
     if (kKeySums && threadIdx.x < kOverlap) {
       float sum = 0;
       for (int f = 0; f < kRun; f++) {
@@ -1484,7 +1506,7 @@ __device__ __forceinline__ void read_joint(
     }
   }
 #pragma unroll
-  for (int row = 0; row < kGroupRows; row++) {
+  for (int row = 0; row < kJointRows; row++) {
     target[(first_row + row) * stride + column] = totals[row];
   }
   if (kKeySums && threadIdx.x < kOverlap) target[threadIdx.x * stride + kHeadDim] = weights;
@@ -2374,12 +2396,13 @@ void key_gradients(const __grid_constant__ Arguments args) {
   }
 }
 
-constexpr int kGateGradientThreads = 1024;
+constexpr int kGateGradientThreads = 256;
+constexpr int kGateGradientWarps = kGateGradientThreads / 32;
 
 // Inclusive sums over the threads of a block, of two numbers at once; `carry` is added and moved to
 // the end of the block.
 __device__ __forceinline__ void add_up(
-    double2& value, double2& carry, double2 (&warp_sums)[kGateGradientThreads / 32]) {
+    double2& value, double2& carry, double2 (&warp_sums)[kGateGradientWarps]) {
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
   for (int distance = 1; distance < 32; distance *= 2) {
@@ -2394,7 +2417,7 @@ __device__ __forceinline__ void add_up(
   __syncthreads();
   value.x += carry.x;
   value.y += carry.y;
-  for (int w = 0; w < kGateGradientThreads / 32; w++) {
+  for (int w = 0; w < kGateGradientWarps; w++) {
     const double2 sum = warp_sums[w];
     if (w < warp) {
       value.x += sum.x;
@@ -2406,6 +2429,42 @@ __device__ __forceinline__ void add_up(
   __syncthreads();  // warp_sums is read; the next use may overwrite it
 }
 
+// A token's sum of c_ij by rows less that by columns, over pairs without a state (x) and through one
+// (y).
+__device__ __forceinline__ double2 row_less_column(
+    const Arguments& args, const Sequence& sequence, int64 head, int64 token) {
+  const int64 group = args.query_heads / args.key_heads;
+  const int64 key = token_place(args, sequence, head) + token;
+  double2 sums{-args.key_sums[key], -args.key_state_sums[key]};
+  for (int64 query_head = head * group; query_head < (head + 1) * group; query_head++) {
+    const int64 query = query_head * args.all_tokens + sequence.rows + token;
+    sums.x += args.query_sums[query];
+    sums.y += args.query_state_sums[query];
+  }
+  return sums;
+}
+
+// The sum of a chunk's tokens over pairs without a state, in place of the chunk's first cumulative
+// gate, which is no longer needed.
+// Grid (chunks, batch * key_heads).
+extern "C" __global__ __launch_bounds__(kGateGradientThreads)
+void gate_totals(const __grid_constant__ Arguments args) {
+  __shared__ double2 warp_sums[kGateGradientWarps];
+  const int64 batch = blockIdx.y / args.key_heads;
+  const int64 head = blockIdx.y % args.key_heads;
+  const Sequence sequence = sequence_of(args, batch);
+  const int64 first = blockIdx.x * args.chunk;
+  const int64 end = min(first + args.chunk, sequence.tokens);
+  if (first >= end) return;
+  double2 value{0, 0};
+  for (int64 token = first + threadIdx.x; token < end; token += kGateGradientThreads) {
+    value.x += row_less_column(args, sequence, head, token).x;
+  }
+  double2 total{0, 0};
+  add_up(value, total, warp_sums);
+  if (threadIdx.x == 0) args.gate_sum[token_place(args, sequence, head) + first] = total.x;
+}
+
 // dlog_gate_m = sum of c_ij over the pairs j < m <= i. With c_ij summed by rows (i) and by columns
 // (j), and of a token m of chunk c:
 //   pairs without a state:  sum over n >= m of row_n - column_n, to the end of the sequence;
@@ -2414,56 +2473,45 @@ __device__ __forceinline__ void add_up(
 //     that begin before it, <dS, S> at the state's start and column_n from there to the chunk's.
 // Every pair in such a sum spans m, but for pairs whose terms cancel exactly, so that rounding
 // errors stay as small as the result.
-// Grid (batch * key_heads): a block walks a sequence from its end.
+// Grid (chunks, batch * key_heads): a block walks its chunk from the end.
 extern "C" __global__ __launch_bounds__(kGateGradientThreads)
 void gate_gradients(const __grid_constant__ Arguments args) {
-  __shared__ double2 warp_sums[kGateGradientThreads / 32];
-  const int64 batch = blockIdx.x / args.key_heads;
-  const int64 head = blockIdx.x % args.key_heads;
-  const int64 group = args.query_heads / args.key_heads;
+  __shared__ double2 warp_sums[kGateGradientWarps];
+  const int64 batch = blockIdx.y / args.key_heads;
+  const int64 head = blockIdx.y % args.key_heads;
   const Sequence sequence = sequence_of(args, batch);
+  const int64 chunk = blockIdx.x;
+  const int64 first = chunk * args.chunk;
+  const int64 end = min(first + args.chunk, sequence.tokens);
+  if (first >= end) return;
   float* target = head_rows(args.dlog_gate, args.dgate_strides, sequence, batch, head);
   const int64 rows = token_place(args, sequence, head);
-  const float* query_sums = args.query_sums + head * group * args.all_tokens + sequence.rows;
-  const float* query_state_sums =
-      args.query_state_sums + head * group * args.all_tokens + sequence.rows;
 
-  double direct = 0;  // pairs without a state, over the tokens behind
-  for (int64 chunk = sequence.chunks - 1; chunk >= 0; chunk--) {
-    const int64 first = chunk * args.chunk;
-    const int64 end = min(first + args.chunk, sequence.tokens);
+  // Pairs without a state, over the chunks behind; and those through a state that span the chunk's
+  // last token.
+  double2 value{0, 0};
+  for (int64 c = chunk + 1 + threadIdx.x; c < sequence.chunks; c += kGateGradientThreads) {
+    value.x += args.gate_sum[rows + c * args.chunk];
+  }
+  for (int64 token = state_start(args, sequence, chunk) + threadIdx.x; token < end;
+       token += kGateGradientThreads) {
+    value.y += args.key_state_sums[rows + token];
+  }
+  if (args.state_products != nullptr) {
+    const float* products =
+        args.state_products + chunk_place(args, sequence, head, chunk) * kJoinWarps;
+    for (int64 i = threadIdx.x; i < kJoinWarps; i += kGateGradientThreads) value.y += products[i];
+  }
+  double2 carry{0, 0};
+  add_up(value, carry, warp_sums);
 
-    // What spans the chunk's last token and is seen through a state.
-    double2 value{0, 0};
-    for (int64 token = state_start(args, sequence, chunk) + threadIdx.x; token < end;
-         token += kGateGradientThreads) {
-      value.x += args.key_state_sums[rows + token];
+  for (int64 step = end; step > first; step -= kGateGradientThreads) {
+    const int64 token = step - 1 - threadIdx.x;
+    double2 sums{0, 0};
+    if (token >= first) sums = row_less_column(args, sequence, head, token);
+    add_up(sums, carry, warp_sums);
+    if (token >= first) {
+      target[token * args.dgate_strides.token] = (float)(sums.x + sums.y);
     }
-    if (args.state_products != nullptr) {
-      const float* products =
-          args.state_products + chunk_place(args, sequence, head, chunk) * kJoinWarps;
-      for (int64 i = threadIdx.x; i < kJoinWarps; i += kGateGradientThreads) value.y += products[i];
-    }
-    double2 spanning{0, 0};
-    add_up(value, spanning, warp_sums);
-
-    double2 carry{direct, spanning.x + spanning.y};
-    for (int64 step = end; step > first; step -= kGateGradientThreads) {
-      const int64 token = step - 1 - threadIdx.x;
-      double2 sums{0, 0};
-      if (token >= first) {
-        sums.x = -args.key_sums[rows + token];
-        sums.y = -args.key_state_sums[rows + token];
-        for (int64 r = 0; r < group; r++) {
-          sums.x += query_sums[r * args.all_tokens + token];
-          sums.y += query_state_sums[r * args.all_tokens + token];
-        }
-      }
-      add_up(sums, carry, warp_sums);
-      if (token >= first) {
-        target[token * args.dgate_strides.token] = (float)(sums.x + sums.y);
-      }
-    }
-    direct = carry.x;
   }
 }

@@ -18,8 +18,10 @@
 //   joint_values         dv likewise
 //   joint_sums           adds the shares
 //   query_gradients      dq from the state at the chunk's start and from the chunk's keys
-//   key_gradients        dk and dv from the state's gradient and from the chunk's queries
-//   gate_gradients       dlog_gate from sums that the two before it leave
+//   key_gradients        dk from the state's gradient and from the chunk's queries
+//   value_gradients      dv, likewise
+//   gate_totals          of each chunk, the sums that the kernels before it leave
+//   gate_gradients       dlog_gate from these sums
 //
 // Notation: as in the forward source.
 //   w_ij = s_ij^p exp(G_i - G_j),  s_ij = <q_i, k_j>,  j <= i
@@ -41,14 +43,12 @@ constexpr int kStateFeatures = 256;           // features of a state block
 constexpr int kWarpBlocks = 4;                // blocks of 16 features of a warp
 constexpr int kStateThreads = 128;            // threads of a state block
 constexpr int kStateSharedBytes = 38912;      // its shared memory, bytes
-constexpr int kQueryRows = 128;               // rows of a query block
-constexpr int kQueryThreads = 256;            // its threads
-constexpr int kQueryStages = 2;               // slabs of a snapshot that it holds
-constexpr int kQuerySharedBytes = 92928;      // its shared memory, bytes
-constexpr int kKeyRows = 64;                  // rows of a key block
-constexpr int kKeyThreads = 128;              // its threads
-constexpr int kKeyStages = 2;                 // slabs of a snapshot that it holds
-constexpr int kKeySharedBytes = 56320;        // its shared memory, bytes
+constexpr int kGroups = 2;                    // warpgroups of a block of 64 queries or keys each
+constexpr int kGradientThreads = 256;         // its threads
+constexpr int kGradientBlocks = 2;            // such blocks of a multiprocessor
+constexpr int kSlots = 5;                     // slabs of a snapshot that it holds
+constexpr int kStrip = 64;                    // columns of one product
+constexpr int kGradientSharedBytes = 114944;  // its shared memory, bytes
 constexpr long long kSnapshotBytes = 304128;  // state of one head at one chunk's start, bytes
 
 // Elements of q, k, v and y: bits of a 16-bit float, or a float.
@@ -603,6 +603,364 @@ __device__ __forceinline__ void query_features(
   a[3] = operand_times(both_high(xi_high), xj_high);
 }
 
+// Instructions of Hopper's own: products of a warpgroup (four warps whose first is a multiple of
+// four), bulk copies, and barriers in shared memory.
+typedef unsigned long long uint64;
+
+constexpr int kGroup = 128;  // threads of a warpgroup
+
+// Orders writes to shared memory, copies by copy_async_16 among them, before reads by products and
+// bulk copies: this thread's own before those of all threads behind the next barrier, and others'
+// that this thread knows of from a barrier before its own. It waits for this thread's memory
+// accesses.
+__device__ __forceinline__ void fence_async_reads() {
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
+// A barrier that completes when `arrivals` arrivals and all bytes announced have come.
+__device__ __forceinline__ void barrier_init(uint64& barrier, int arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(&barrier)),
+               "r"(arrivals)
+               : "memory");
+}
+
+// Makes barriers visible to bulk copies.
+__device__ __forceinline__ void barrier_init_fence() {
+  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+}
+
+__device__ __forceinline__ void barrier_arrive(uint64& barrier) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(&barrier))
+               : "memory");
+}
+
+// Arrives, and announces bytes of bulk copies.
+__device__ __forceinline__ void barrier_expect(uint64& barrier, int bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(
+                   shared_address(&barrier)),
+               "r"(bytes)
+               : "memory");
+}
+
+// Arrives as soon as the copies that this thread has started are there.
+__device__ __forceinline__ void barrier_arrive_when_copied(uint64& barrier) {
+  asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(
+                   shared_address(&barrier))
+               : "memory");
+}
+
+// Waits until the phase of this parity is complete; the first phase has parity 0, and one before it,
+// that is complete, parity 1.
+__device__ __forceinline__ void barrier_wait(uint64& barrier, int parity) {
+  uint32 complete = 0;
+  while (!complete) {
+    asm volatile(
+        "{\n"
+        ".reg .pred p;\n"
+        "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
+        "selp.u32 %0, 1, 0, p;\n"
+        "}"
+        : "=r"(complete)
+        : "r"(shared_address(&barrier)), "r"(parity)
+        : "memory");
+  }
+}
+
+// Copies bytes, a multiple of 16, to shared memory; they count at the barrier.
+__device__ __forceinline__ void copy_bulk(
+    void* target, const void* source, int bytes, uint64& barrier) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
+          shared_address(target)),
+      "l"(source), "r"(bytes), "r"(shared_address(&barrier))
+      : "memory");
+}
+
+// True in one lane of a warp.
+__device__ __forceinline__ bool elect_lane() {
+  uint32 elected;
+  asm volatile(
+      "{\n"
+      ".reg .pred p;\n"
+      "elect.sync _|p, 0xffffffff;\n"
+      "selp.u32 %0, 1, 0, p;\n"
+      "}"
+      : "=r"(elected));
+  return elected != 0;
+}
+
+// Keeps a value in its register, where the compiler would compute it again at each use, and what is
+// computed from it out of more registers, where it would keep that.
+__device__ __forceinline__ void keep(int& value) { asm volatile("" : "+r"(value)); }
+
+__device__ __forceinline__ void keep(uint32& value) { asm volatile("" : "+r"(value)); }
+
+__device__ __forceinline__ void keep(float& value) { asm volatile("" : "+f"(value)); }
+
+// Before the first product that reads registers written since.
+__device__ __forceinline__ void wgmma_fence() {
+  asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+}
+
+__device__ __forceinline__ void wgmma_commit() {
+  asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+}
+
+// Waits until only the latest kPending committed groups of products are under way.
+template <int kPending = 0>
+__device__ __forceinline__ void wgmma_wait() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
+}
+
+// Accumulators may be read from here on, behind a wait.
+template <int kNumbers>
+__device__ __forceinline__ void wgmma_results(float (&d)[kNumbers]) {
+#pragma unroll
+  for (int i = 0; i < kNumbers; i++) asm volatile("" : "+f"(d[i])::"memory");
+}
+
+// Waits for all threads of a group of warps that call this with the same number, from 1 on.
+__device__ __forceinline__ void group_sync(int number, int threads) {
+  asm volatile("bar.sync %0, %1;" ::"r"(number), "r"(threads) : "memory");
+}
+
+// Registers of each thread of a warpgroup from here on, fewer or more than before.
+template <int kRegisters>
+__device__ __forceinline__ void give_registers() {
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kRegisters));
+}
+
+template <int kRegisters>
+__device__ __forceinline__ void take_registers() {
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kRegisters));
+}
+
+// An operand in shared memory, see images.cuh. Only the low word depends on where it is.
+struct Operand {
+  uint32 low;
+  uint32 high;
+
+  // Further on in the same image, in units of 16 bytes.
+  __device__ __forceinline__ Operand operator+(int distance) const {
+    return Operand{low + distance, high};
+  }
+};
+
+// Products of bf16. d = a b, or d += a b if `accumulate`: d [64 x 64] holds of rows g and g + 8 of
+// a warp's 16, for every 8 columns, (g, 2t), (g, 2t+1), (g+8, 2t), (g+8, 2t+1), with g = lane / 4 and
+// t = lane % 4. b [16 x 64] is in shared memory; rows of its image are columns of b, or if
+// kTransposed, rows of b.
+
+// a [64 x 16] is in shared memory too.
+__device__ __forceinline__ void wgmma_shared(
+    float (&d)[32], Operand a, Operand b, bool accumulate) {
+  asm volatile(
+      "{\n"
+      ".reg .pred p;\n"
+      ".reg .b64 a, b;\n"
+      "setp.ne.b32 p, %36, 0;\n"
+      "mov.b64 a, {%32, %33};\n"
+      "mov.b64 b, {%34, %35};\n"
+      "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+      "a, b, p, 1, 1, 0, 0;\n"
+      "}"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]),
+        "+f"(d[7]), "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]),
+        "+f"(d[14]), "+f"(d[15]), "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]),
+        "+f"(d[21]), "+f"(d[22]), "+f"(d[23]), "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]),
+        "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31])
+      : "r"(a.low), "r"(a.high), "r"(b.low), "r"(b.high), "r"((int)accumulate));
+}
+
+// a is in registers: pairs (g, 2t), (g+8, 2t), (g, 2t+8), (g+8, 2t+8) of a warp's 16 rows, which
+// may not be written before wgmma_wait.
+template <bool kTransposed>
+__device__ __forceinline__ void wgmma_registers(
+    float (&d)[32], const uint32 (&a)[4], Operand b, bool accumulate) {
+  asm volatile(
+      "{\n"
+      ".reg .pred p;\n"
+      ".reg .b64 b;\n"
+      "setp.ne.b32 p, %38, 0;\n"
+      "mov.b64 b, {%36, %37};\n"
+      "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+      "{%32, %33, %34, %35}, b, p, 1, 1, %39;\n"
+      "}"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]),
+        "+f"(d[7]), "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]),
+        "+f"(d[14]), "+f"(d[15]), "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]),
+        "+f"(d[21]), "+f"(d[22]), "+f"(d[23]), "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]),
+        "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b.low), "r"(b.high),
+        "r"((int)accumulate), "n"((int)kTransposed));
+}
+
+// An image is a matrix of kHeadDim columns in shared memory as wgmma reads it without a swizzle:
+// core matrices of 8 rows by 8 columns, each 128 contiguous bytes, row after row; first all that
+// make up rows 0 to 7, then those of rows 8 to 15, and so on. Rows are tokens, or features of a
+// state.
+constexpr int kCoreElements = 64;
+constexpr int kEightRows = 8 * kHeadDim;  // elements
+
+// Place of row g and column 2t of the 16 rows from `row` on, g = lane / 4 and t = lane % 4. Columns
+// 8 n more are at kCoreElements n, row g + 8 is at kEightRows.
+__device__ __forceinline__ int lane_place(int row) {
+  return row / 8 * kEightRows + threadIdx.x % 32 * 2;
+}
+
+// An operand tells, in units of 16 bytes, where a matrix begins, and how far apart core matrices
+// are that follow each other along the summed dimension and along the other.
+__device__ __forceinline__ Operand operand(const element* image, uint32 summed, uint32 other) {
+  return Operand{shared_address(image) >> 4 | summed << 16, other};
+}
+
+constexpr int kNextColumns = 16;         // distance of 16 columns
+constexpr int kNextRows = 2 * kHeadDim;  // distance of 16 rows
+
+// An operand that is summed over the image's columns.
+__device__ __forceinline__ Operand summed_columns(const element* image) {
+  return operand(image, 8, kHeadDim);
+}
+
+// An operand that is summed over the image's rows.
+__device__ __forceinline__ Operand summed_rows(const element* image) {
+  return operand(image, kHeadDim, 8);
+}
+
+// What a thread copies of an image: eight columns of a row and of every kPassRows-th behind it.
+constexpr int kPassRows = kGradientThreads / kHeadDim * 8;
+
+__device__ __forceinline__ int copied_row() { return threadIdx.x / kHeadDim * 8 + threadIdx.x % 8; }
+
+__device__ __forceinline__ int copied_column() { return threadIdx.x / 8 % (kHeadDim / 8) * 8; }
+
+// Whether this thread copies anything in the pass that begins at this row, of so many.
+__device__ __forceinline__ bool copies(int pass, int rows) {
+  const bool all = rows % kPassRows == 0 && kGradientThreads % kHeadDim == 0;
+  return all || (pass + copied_row() < rows && threadIdx.x < kPassRows * (kHeadDim / 8));
+}
+
+// load_image where rows cannot be read 16 bytes at a time.
+template <int kRows>
+__device__ __noinline__ void load_unaligned_image(
+    element* image, const element* source, int64 token_stride, int rows) {
+  for (int pass = 0; pass < kRows && copies(pass, kRows); pass += kPassRows) {
+    for (int e = 0; e < 8; e++) {
+      image[pass * kHeadDim + threadIdx.x * 8 + e] =
+          pass + copied_row() < rows ? source[pass * token_stride + e] : (element)0;
+    }
+  }
+}
+
+// Starts loading kRows rows, of which the first `rows` are read and the others zero. `source` is
+// what this thread copies first. Complete after copy_wait, fence_async_reads and a barrier.
+template <int kRows>
+__device__ __forceinline__ void load_image(
+    element* image, const element* source, int64 token_stride, int rows, bool aligned) {
+  if (!aligned) {
+    load_unaligned_image<kRows>(image, source, token_stride, rows);
+    return;
+  }
+  const int left = rows - copied_row();
+#pragma unroll
+  for (int pass = 0; pass < kRows; pass += kPassRows) {
+    if (!copies(pass, kRows)) break;
+    copy_async_16(image + pass * kHeadDim + threadIdx.x * 8, source + pass * token_stride,
+                  pass < left);
+  }
+}
+
+// The 16 rows of a warp from `row` on as A operands, 16 columns each.
+__device__ __forceinline__ void load_fragments(
+    uint32 (&a)[kHeadDim / 16][4], const element* image, int row) {
+  const element* place = image + lane_place(row);
+#pragma unroll
+  for (int s = 0; s < kHeadDim / 16; s++) {
+    a[s][0] = load_two(place + 2 * s * kCoreElements);
+    a[s][1] = load_two(place + 2 * s * kCoreElements + kEightRows);
+    a[s][2] = load_two(place + (2 * s + 1) * kCoreElements);
+    a[s][3] = load_two(place + (2 * s + 1) * kCoreElements + kEightRows);
+  }
+}
+
+// Starts d = products of 64 rows of an image with 64 rows of another.
+__device__ __forceinline__ void multiply_rows(
+    float (&d)[32], const element* rows, const element* columns) {
+  Operand a = summed_columns(rows);
+  const Operand b = summed_columns(columns);
+  keep(a.low);
+#pragma unroll
+  for (int s = 0; s < kHeadDim / 16; s++) {
+    wgmma_shared(d, a + s * kNextColumns, b + s * kNextColumns, s > 0);
+  }
+}
+
+// Accumulators of 64 rows by 64 as the A operand of their 16 columns from 16 s on.
+__device__ __forceinline__ void operand_of(uint32 (&a)[4], const float (&d)[32], int s) {
+  a[0] = pair_of(d[s * 8], d[s * 8 + 1]);
+  a[1] = pair_of(d[s * 8 + 2], d[s * 8 + 3]);
+  a[2] = pair_of(d[s * 8 + 4], d[s * 8 + 5]);
+  a[3] = pair_of(d[s * 8 + 6], d[s * 8 + 7]);
+}
+
+// Rows of kHeadDim numbers in accumulators: 64 of a warpgroup, a lane's as in wgmma_registers.
+constexpr int kStrips = kHeadDim / kStrip;  // products of so many columns each
+
+struct Rows {
+  float strips[kStrips][kStrip / 2];
+
+  // Number c of a lane's four of column block n of 8.
+  __device__ __forceinline__ float& at(int n, int c) {
+    return strips[n / (kStrip / 8)][n % (kStrip / 8) * 4 + c];
+  }
+
+  __device__ __forceinline__ void clear() {
+#pragma unroll
+    for (int n = 0; n < kHeadDim / 8; n++) {
+      for (int c = 0; c < 4; c++) at(n, c) = 0;
+    }
+  }
+
+  // Multiplies rows g and g + 8.
+  __device__ __forceinline__ void scale(const float (&factors)[2]) {
+#pragma unroll
+    for (int n = 0; n < kHeadDim / 8; n++) {
+      for (int c = 0; c < 4; c++) at(n, c) *= factors[c / 2];
+    }
+  }
+
+  // Adds a times 16 rows of an image, given by summed_rows; or is that, unless `accumulate`.
+  __device__ __forceinline__ void add_product(
+      const uint32 (&a)[4], Operand image, bool accumulate = true) {
+#pragma unroll
+    for (int s = 0; s < kStrips; s++) {
+      wgmma_registers<true>(strips[s], a, image + s * kStrip, accumulate);
+    }
+  }
+
+  // Adds d [64 x 64] as operands times 64 rows of an image.
+  __device__ __forceinline__ void add_products(const float (&d)[32], const element* image) {
+    uint32 a[4][4];
+#pragma unroll
+    for (int s = 0; s < 4; s++) operand_of(a[s], d, s);
+    wgmma_fence();
+#pragma unroll
+    for (int s = 0; s < 4; s++) add_product(a[s], summed_rows(image) + s * kNextRows);
+    wgmma_commit();
+    wgmma_wait();
+    results();
+  }
+
+  __device__ __forceinline__ void results() {
+#pragma unroll
+    for (int s = 0; s < kStrips; s++) wgmma_results(strips[s]);
+  }
+};
+
 // The contraction of a gradient with respect to features phi(x) to one with respect to x:
 //   dx_m += sum_f dphi_f d phi_f / d x_m.
 // A warp has 16 rows. A lane holds, of rows g and g + 8, dphi of features 2t and 2t + 1 of every 8,
@@ -799,30 +1157,49 @@ __device__ __forceinline__ void write_two(element* target, float low, float high
 }
 
 constexpr int kRowTermThreads = 256;
+constexpr int kRowTermTokens = 64;
+// Lanes that share a row, four columns each.
+constexpr int kRowLanes = kHeadDim > 64 ? 32 : kHeadDim > 32 ? 16 : kHeadDim > 16 ? 8 : 4;
+static_assert(kRowLanes * 4 >= kHeadDim, "every column has a lane");
 
 // r_i = 1 / sum_j w_ij, or 0 where that sum is 0, and <dy_i, y_i>.
-// Grid (rows * query_heads / 8 rounded up): one warp for each row and query head.
+// Grid (tokens of the longest sequence / 64 rounded up, batch * query_heads).
 extern "C" __global__ __launch_bounds__(kRowTermThreads)
 void row_terms(const __grid_constant__ Arguments args) {
-  const int64 index = blockIdx.x * (int64)(kRowTermThreads / 32) + threadIdx.x / 32;
-  const int64 row = index / args.query_heads;
-  const int64 head = index % args.query_heads;
-  if (row >= args.all_tokens) return;
-  const bool packed = args.offsets != nullptr;
-  const int64 batch = packed ? 0 : row / args.tokens;
-  const int64 token = packed ? row : row % args.tokens;
-  const element* dy = args.dy + batch * args.dy_strides.batch + token * args.dy_strides.token +
-                      head * args.dy_strides.head;
-  const float* y = args.saved_outputs + index * kHeadDim;
-  float sum = 0;
-  for (int i = threadIdx.x % 32; i < kHeadDim; i += 32) sum = fmaf(float_of(dy[i]), y[i], sum);
-  for (int distance = 16; distance > 0; distance /= 2) {
-    sum += __shfl_xor_sync(0xffffffff, sum, distance);
-  }
-  if (threadIdx.x % 32 == 0) {
-    const float weights = args.saved_weights[index];
-    args.row_scales[head * args.all_tokens + row] = weights == 0.0f ? 0.0f : 1.0f / weights;
-    args.row_deltas[head * args.all_tokens + row] = sum;
+  const int64 batch = blockIdx.y / args.query_heads;
+  const int64 head = blockIdx.y % args.query_heads;
+  const Sequence sequence = sequence_of(args, batch);
+  const element* dy = head_rows(args.dy, args.dy_strides, sequence, batch, head);
+  const bool aligned = is_aligned(args.dy, args.dy_strides);
+  const int column = threadIdx.x % kRowLanes * 4;
+#pragma unroll
+  for (int i = 0; i < kRowTermTokens; i += kRowTermThreads / kRowLanes) {
+    const int64 token = blockIdx.x * (int64)kRowTermTokens + i + threadIdx.x / kRowLanes;
+    const bool valid = token < sequence.tokens && column < kHeadDim;
+    const int64 index = (sequence.rows + token) * args.query_heads + head;
+    float sum = 0;
+    if (valid) {
+      const element* source = dy + token * args.dy_strides.token + column;
+      element four[4];
+      if (aligned) {
+        *reinterpret_cast<FourElements*>(four) = load_four(source);
+      } else {
+        for (int e = 0; e < 4; e++) four[e] = source[e];
+      }
+      const float4 y =
+          *reinterpret_cast<const float4*>(args.saved_outputs + index * kHeadDim + column);
+      sum = float_of(four[0]) * y.x + float_of(four[1]) * y.y + float_of(four[2]) * y.z +
+            float_of(four[3]) * y.w;
+    }
+    for (int distance = kRowLanes / 2; distance > 0; distance /= 2) {
+      sum += __shfl_xor_sync(0xffffffff, sum, distance);
+    }
+    if (valid && column == 0) {
+      const float weights = args.saved_weights[index];
+      const int64 place = head * args.all_tokens + sequence.rows + token;
+      args.row_scales[place] = weights == 0.0f ? 0.0f : 1.0f / weights;
+      args.row_deltas[place] = sum;
+    }
   }
 }
 
@@ -927,15 +1304,30 @@ __device__ __forceinline__ void read_state(
   }
 }
 
-// Writes this block's part of a snapshot: S [kFeatures][kHeadDim] as operands, z [kFeatures] in
-// fp32, with the multiplicities that the tiled symmetric power leaves out folded in.
+// Writes this block's part of a snapshot: S as operands, z [kFeatures] in fp32, with the
+// multiplicities that the tiled symmetric power leaves out folded in.
 __device__ __forceinline__ void write_snapshot(StateSlice& slice, unsigned char* snapshot) {
   stored* sums = reinterpret_cast<stored*>(snapshot);
-  slice.for_each([&](float& value, int block, int feature, int column) {
-    if (feature >= kFeatures) return;
-    sums[(int64)feature * kHeadDim + column] =
-        stored_of(value * slice.blocks[block].multiplicity());
-  });
+  // An image: core matrices of 8 features by 8 columns. Lanes g and t have column g and features 2t
+  // and 2t + 1 of each.
+  stored* lane = sums + (int64)slice.first_block * 2 * kEightRows + threadIdx.x % 4 * 16 +
+                 threadIdx.x % 32 / 4;
+#pragma unroll
+  for (int block = 0; block < kWarpBlocks; block++) {
+    if (!slice.in_range(block)) break;
+    const float multiplicity = slice.blocks[block].multiplicity();
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+#pragma unroll
+      for (int m = 0; m < kHeadDim / 16; m++) {
+#pragma unroll
+        for (int c = 0; c < 4; c++) {
+          lane[(block * 2 + half) * kEightRows + (2 * m + c / 2) * kCoreElements + c % 2 * 8] =
+              stored_of(slice.sums[m][block][half][c] * multiplicity);
+        }
+      }
+    }
+  }
   float* key_sums = reinterpret_cast<float*>(snapshot + kSnapshotSums);
   for_each_key_sum(slice, [&](float sum, int block, int feature) {
     key_sums[feature] = sum * slice.blocks[block].multiplicity();
@@ -1282,7 +1674,10 @@ __device__ __forceinline__ void join_words(const Arguments& args) {
     return;
   }
   constexpr int numbers = 16 / sizeof(stored);
-  join<kGradient, numbers>(args, word, word * numbers, (int)(word * numbers / kHeadDim), true);
+  // Eight columns of a feature in a core matrix.
+  const int feature = (int)(word / kHeadDim * 8 + word % 8);
+  const int64 number = (int64)feature * kHeadDim + word % kHeadDim / 8 * 8;
+  join<kGradient, numbers>(args, word, number, feature, true);
 }
 
 // Adds to each segment's states what precedes the segment.
@@ -1311,7 +1706,7 @@ constexpr int kJointGroups = 256 / kHeadDim >= 16  ? 16
                              : 256 / kHeadDim >= 4 ? 4
                                                    : 2;
 constexpr int kJointThreads = kHeadDim * kJointGroups;  // a value column each, in groups
-constexpr int kGroupRows = kOverlap / kJointGroups;
+constexpr int kJointRows = kOverlap / kJointGroups;
 
 constexpr int kTuplePlaces =  // features of one tuple of tiles
     kTileSize * (kDegree > 1 ? kTileSize : 1) * (kDegree > 2 ? kTileSize : 1) *
@@ -1447,8 +1842,8 @@ __device__ __forceinline__ void read_joint(
     JointShared& shared, const JointState<const float>& state, double* target, int stride) {
   const RunRange range;
   const int column = threadIdx.x % kHeadDim;
-  const int first_row = threadIdx.x / kHeadDim * kGroupRows;
-  double totals[kGroupRows] = {};
+  const int first_row = threadIdx.x / kHeadDim * kJointRows;
+  double totals[kJointRows] = {};
   double weights = 0;
   FeatureRun run(range.first);
   for (int index = range.first; index < range.end; index++) {
@@ -1461,11 +1856,11 @@ __device__ __forceinline__ void read_joint(
     expand_rows(shared, run, kMultiplicities ? run.multiplicity() : 1.0f);
     run.advance();
     __syncthreads();  // phi is complete
-    float sums[kGroupRows] = {};
+    float sums[kJointRows] = {};
 #pragma unroll
     for (int f = 0; f < kRun; f++) {
 #pragma unroll
-      for (int row = 0; row < kGroupRows; row += 4) {
+      for (int row = 0; row < kJointRows; row += 4) {
         const float4 phi = *reinterpret_cast<const float4*>(&shared.phi[f][first_row + row]);
         sums[row] = fmaf(phi.x, numbers[f], sums[row]);
         sums[row + 1] = fmaf(phi.y, numbers[f], sums[row + 1]);
@@ -1474,7 +1869,7 @@ __device__ __forceinline__ void read_joint(
       }
     }
 #pragma unroll
-    for (int row = 0; row < kGroupRows; row++) totals[row] += sums[row];
+    for (int row = 0; row < kJointRows; row++) totals[row] += sums[row];
     if (kKeySums && threadIdx.x < kOverlap) {
       float sum = 0;
       for (int f = 0; f < kRun; f++) {
@@ -1484,7 +1879,7 @@ __device__ __forceinline__ void read_joint(
     }
   }
 #pragma unroll
-  for (int row = 0; row < kGroupRows; row++) {
+  for (int row = 0; row < kJointRows; row++) {
     target[(first_row + row) * stride + column] = totals[row];
   }
   if (kKeySums && threadIdx.x < kOverlap) target[threadIdx.x * stride + kHeadDim] = weights;
@@ -1775,611 +2170,980 @@ void joint_gradient(const __grid_constant__ Arguments args) {
   }
 }
 
-constexpr int kQueryKeys = kHeadDim * sizeof(element) > 256 ? 16 : 32;  // keys of a step
+// What a block of query_gradients, key_gradients or value_gradients consists of: kGroups warpgroups
+// with 64 rows each, queries or keys. Its rows meet other tokens 64 at a step: its columns, keys or
+// queries.
+constexpr int kGradientWarps = kGroups * 4;
+constexpr int kGradientRows = kGroups * 64;
+static_assert(kGradientThreads == kGroups * 128, "the launch must match");
+constexpr int kColumns = 64;  // tokens of a step
+constexpr int kSlabFeatures = 64;
+constexpr int kSlabs = kFeatures / kSlabFeatures;
+constexpr int kSlabElements = kSlabFeatures * kHeadDim;
+static_assert(kFeatures % kSlabFeatures == 0, "slabs are whole");
 
-struct QueryKeys {
-  element k[kQueryKeys][kRowStride];
-  element v[kQueryKeys][kRowStride];
-  Gate gates[kQueryKeys];  // from the block's first row on
-  float factors[kQueryKeys];  // exp(G_row - G_j) of keys before the block's first row
-};
-
-struct QueryShared {
-  element q[kQueryRows][kRowStride];
-  element dy[kQueryRows][kRowStride];
-  float dq[kQueryRows][kRowStride];  // from the state
-  union {
-    Slab slabs[kQueryStages];
-    QueryKeys keys[2];
-  };
-};
-static_assert(sizeof(QueryShared) == kQuerySharedBytes, "the launch must match");
-
-// What a block needs to know of its queries and keys.
-struct QueryRange {
-  const element* k;
-  const element* v;
-  int64 k_stride;
-  int64 v_stride;
-  bool k_aligned;
-  bool v_aligned;
-  int64 chunk;
-  int64 first;  // first key: the chunk's state_start
-  int64 row;    // token of the block's first query
-  int64 end;    // one past its last
-  const double* gate_sum;
-};
-
-// The two rows of a lane, g and g + 8 of its warp's 16.
-struct LaneRows {
-  int64 token[2];
-  float scales[2];  // r_i
-  float deltas[2];  // <dy_i, y_i>
-  Gate gates[2];    // G_i from the block's first row on
-};
-
-// dq, without r_i, from the state: dphi = S dy - <dy, y> z, contracted with q.
-__device__ __forceinline__ void read_from_state(
-    QueryShared& shared, const LaneRows& lane_rows, const unsigned char* snapshot) {
-  const int g = threadIdx.x % 32 / 4;
-  const int t = threadIdx.x % 4;
-  const int row = threadIdx.x / 32 * 16;
-  ContractionRows rows;
-  for (int r = 0; r < 2; r++) {
-    rows.x[r] = shared.q[row + g + r * 8];
-    rows.dx[r] = shared.dq[row + g + r * 8];
-  }
-  FeatureBlock block;
-  for_each_slab(shared.slabs, snapshot, kQueryThreads, [&](const Slab& slab, int first) {
-    float dphi[kSlab / 8][4];
-#pragma unroll
-    for (int n = 0; n < kSlab / 8; n++) {
-#pragma unroll
-      for (int c = 0; c < 4; c++) {
-        dphi[n][c] = -lane_rows.deltas[c / 2] * slab.key_sums[n * 8 + 2 * t + c % 2];
-      }
-    }
-    multiply_slab(dphi, shared.dy, row, slab);
-    contract(dphi, rows, block, first);
-  });
+// exp(x), to 2^-22 and x 2^-24 of itself.
+__device__ __forceinline__ float fast_exp(float x) {
+  float power;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(x * 1.44269504f));
+  return power;
 }
 
-// Starts loading a step's keys and values, and their gates.
-__device__ __forceinline__ void load_keys(
-    const Arguments& args, QueryKeys& keys, const QueryRange& range, int64 first) {
-  load_rows(keys.k, range.k, range.k_stride, first, range.end, kQueryKeys, kQueryThreads,
-            range.k_aligned);
-  load_rows(keys.v, range.v, range.v_stride, first, range.end, kQueryKeys, kQueryThreads,
-            range.v_aligned);
+// exp(a - b)
+__device__ __forceinline__ float fast_gate_factor(const Gate& a, const Gate& b) {
+  return fast_exp((a.high - b.high) + (a.low - b.low));
+}
+
+// Numbers of a step's tokens, as a group needs them.
+struct ColumnTerms {
+  float factors[kColumns];  // of a row's products with them
+  float deltas[kColumns];   // of queries: <dy_i, y_i>
+  Gate gates[kColumns];     // on the diagonal, from the group's reference on
+};
+
+struct ColumnTokens {
+  element x[kColumns * kHeadDim];  // images: keys and values, or queries and dy
+  element u[kColumns * kHeadDim];
+};
+
+// What a thread copies first of the next step's tokens, see load_image.
+struct __align__(16) ColumnSource {
+  const element* x;
+  const element* u;
+};
+
+// What a block knows of its place. It is kept in shared memory because registers hold accumulators.
+struct BlockPlace {
+  int64 chunk;
+  int64 row;         // token of the block's first row
+  int64 end;         // one past the last token that rows meet
+  int64 target;      // of the sequence's first token in the tensor of the gradient
+  int64 row_place;   // of the same token among numbers of each token, of the rows' head
+  int64 column_place;  // and of the columns' first head
+  int64 gate_place;    // and of the key/value head
+  double before;       // gate_sum of the token before the chunk
+  double references[kGroups];  // G from which the gates of a group's columns are counted
+
+  // A token, counted from the block's first row, that is one of the overlap before its chunk.
+  __device__ __forceinline__ bool precedes_chunk(const Arguments& args, int token) const {
+    return row + token < chunk * args.chunk;
+  }
+};
+
+struct GradientShared {
+  element x[kGradientRows * kHeadDim];  // images: queries and dy, or keys and values
+  element u[kGradientRows * kHeadDim];
+  union {
+    float4 dx[kGradientWarps][kHeadDim / 8][32];  // from the state; each number is one lane's own
+    element key_sums[2][kHeadDim * kHeadDim];     // images, see write_key_sums
+  };
+  union {
+    element slabs[kSlots][kSlabElements];
+    ColumnTokens tokens[2];
+  };
+  ColumnSource sources[kGradientThreads];  // each thread's own
+  ColumnTerms terms[2][kGroups];
+  uint64 slab_arrived[kSlots];
+  uint64 slab_read[kSlots];
+  BlockPlace place;
+};
+static_assert(sizeof(GradientShared) <= kGradientSharedBytes, "the launch must match");
+
+// Starts loading a step's tokens, of which the first `rows` exist, and moves on to the next step's.
+__device__ __forceinline__ void load_tokens(
+    ColumnTokens& tokens, ColumnSource& source, int64 x_stride, int64 u_stride, int rows,
+    bool aligned, int64 x_distance, int64 u_distance) {
+  const ColumnSource from = source;
+  load_image<kColumns>(tokens.x, from.x, x_stride, rows, aligned);
+  load_image<kColumns>(tokens.u, from.u, u_stride, rows, aligned);
   copy_commit();
-  if (threadIdx.x < kQueryKeys) {
-    const int64 token = min(first + (int64)threadIdx.x, range.end - 1);
-    const double gate =
-        gate_at(args, range.gate_sum, range.chunk, token) - range.gate_sum[range.row];
-    keys.gates[threadIdx.x] = gate_of(gate);
-    keys.factors[threadIdx.x] = first < range.row ? expf((float)-gate) : 0.0f;
+  source = ColumnSource{from.x + x_distance, from.u + u_distance};
+}
+
+// This thread's warpgroup of the block.
+struct Group {
+  int index;
+  int row;      // of the block's rows, the first of this warp's 16
+  int rows;     // rows of the block that are tokens
+  bool active;  // whether any of the group's are
+
+  __device__ __forceinline__ Group(int rows) : rows(rows) {
+    const int warp = __shfl_sync(0xffffffff, threadIdx.x / 32, 0);  // uniform to the compiler too
+    index = warp / 4;
+    row = warp * 16;
+    active = first() < rows;
+  }
+
+  // Of the block's rows, the group's first.
+  __device__ __forceinline__ int first() const { return index * 64; }
+
+  // Of the block's rows, this lane's row g + 8 r.
+  __device__ __forceinline__ int lane_row(int r) const {
+    return row + threadIdx.x % 32 / 4 + r * 8;
+  }
+
+  // The same, or the block's last row that is a token.
+  __device__ __forceinline__ int valid_row(int r) const { return min(lane_row(r), rows - 1); }
+};
+
+// The slabs of a snapshot, which pass through shared memory one after another; the
+// block's first warp keeps them on their way.
+struct SlabRing {
+  GradientShared& shared;
+  const unsigned char* snapshot;
+  int slab;    // the next one
+  int slot;    // its place
+  int parity;  // and how often that has been filled, modulo 2
+
+  __device__ __forceinline__ SlabRing(GradientShared& shared, const unsigned char* snapshot)
+      : shared(shared), snapshot(snapshot), slab(0), slot(0), parity(0) {}
+
+  // In thread 0, once in a kernel, before a barrier.
+  __device__ __forceinline__ void start() {
+    for (int i = 0; i < kSlots; i++) {
+      barrier_init(shared.slab_arrived[i], 1);
+      barrier_init(shared.slab_read[i], kGradientWarps);
+    }
+    barrier_init_fence();
+    for (int i = 0; i < kSlots && i < kSlabs; i++) copy(i, i);
+  }
+
+  // Waits for the next slab.
+  __device__ __forceinline__ const element* next() {
+    barrier_wait(shared.slab_arrived[slot], parity);
+    return shared.slabs[slot];
+  }
+
+  // This warp has read the slab. What is copied next takes the place of the one before the last, so
+  // that no thread waits for the slowest warp.
+  __device__ __forceinline__ void release(const Group& group) {
+    const bool elected = elect_lane();
+    if (elected) barrier_arrive(shared.slab_read[slot]);
+    if (group.row == 0 && slab >= kLag && slab - kLag + kSlots < kSlabs) {
+      const bool wrapped = slot < kLag;
+      const int free = wrapped ? slot - kLag + kSlots : slot - kLag;
+      if (elected) {
+        barrier_wait(shared.slab_read[free], wrapped ? parity ^ 1 : parity);
+        copy(slab - kLag + kSlots, free);
+      }
+      __syncwarp();
+    }
+    slab++;
+    if (++slot == kSlots) {
+      slot = 0;
+      parity ^= 1;
+    }
+  }
+
+ private:
+  static constexpr int kLag = 2;
+
+  __device__ __forceinline__ void copy(int index, int place) {
+    constexpr int bytes = kSlabElements * sizeof(element);
+    uint64& arrived = shared.slab_arrived[place];
+    barrier_expect(arrived, bytes);
+    copy_bulk(shared.slabs[place], snapshot + (int64)index * bytes, bytes, arrived);
+  }
+};
+
+// The gradient that reaches x through features phi(x), where dphi = S u: dphi is never written, but
+// contracted where wgmma leaves it, in accumulators of 64 rows by the 64 features of a tile pair.
+
+// Eight neighbouring elements as floats.
+__device__ __forceinline__ void load_eight(float (&values)[8], const element* source) {
+  const uint4 eight = *reinterpret_cast<const uint4*>(source);
+  const uint32 pairs[4] = {eight.x, eight.y, eight.z, eight.w};
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    values[2 * i] = low_of(pairs[i]);
+    values[2 * i + 1] = high_of(pairs[i]);
+    keep(values[2 * i]);
+    keep(values[2 * i + 1]);
+  }
+}
+
+// Sums over the four lanes of a row; lane t keeps those of numbers 2t and 2t + 1.
+__device__ __forceinline__ float2 sums_of_lanes(const float (&values)[8]) {
+  const int t = threadIdx.x % 4;
+  float half[4];
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    const float mine = t < 2 ? values[i] : values[i + 4];
+    const float other = t < 2 ? values[i + 4] : values[i];
+    half[i] = mine + __shfl_xor_sync(0xffffffff, other, 2);
+  }
+  float sums[2];
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    const float mine = t % 2 == 0 ? half[i] : half[i + 2];
+    const float other = t % 2 == 0 ? half[i + 2] : half[i];
+    sums[i] = mine + __shfl_xor_sync(0xffffffff, other, 1);
+  }
+  return make_float2(sums[0], sums[1]);
+}
+
+// Adds to dx, of a tile pair (I, J), the slab: dx_Ij += sum_j dphi_ij x_Jj and
+// dx_Jj += sum_i dphi_ij x_Ii. A lane holds all i and j = 2t, 2t + 1 of its two rows.
+__device__ __forceinline__ void contract_state(
+    GradientShared& shared, SlabRing& ring, const Group& group) {
+  int place = lane_place(group.row);
+  int row_place = place - threadIdx.x % 4 * 2;  // column 0
+  int lane = group.row / 16 * (kHeadDim / 8) * 32 + threadIdx.x % 32;
+  keep(place);
+  keep(row_place);
+  keep(lane);
+  const element* x = shared.x + place;
+  float4* dx = &shared.dx[0][0][lane];
+  uint32 u[kHeadDim / 16][4];
+  load_fragments(u, shared.u, group.row);
+  float dphi[32] = {};
+#pragma unroll 1
+  for (int first_tile = 0; first_tile < kTiles; first_tile++) {
+    float xi[2][8];
+    float di[2][8] = {};
+    load_eight(xi[0], shared.x + row_place + first_tile * kCoreElements);
+    load_eight(xi[1], shared.x + row_place + first_tile * kCoreElements + kEightRows);
+#pragma unroll 1
+    for (int second_tile = first_tile; second_tile < kTiles; second_tile++) {
+      const Operand features = summed_columns(ring.next());
+      wgmma_fence();
+#pragma unroll
+      for (int s = 0; s < kHeadDim / 16; s++) {
+        wgmma_registers<false>(dphi, u[s], features + s * kNextColumns, s > 0);
+      }
+      wgmma_commit();
+      const uint32 xj[2] = {load_two(x + second_tile * kCoreElements),
+                            load_two(x + second_tile * kCoreElements + kEightRows)};
+      float4 dj = dx[second_tile * 32];
+      wgmma_wait();
+      wgmma_results(dphi);
+      ring.release(group);
+#pragma unroll
+      for (int i = 0; i < 8; i++) {
+        dj.x = fmaf(dphi[i * 4], xi[0][i], dj.x);
+        dj.y = fmaf(dphi[i * 4 + 1], xi[0][i], dj.y);
+        dj.z = fmaf(dphi[i * 4 + 2], xi[1][i], dj.z);
+        dj.w = fmaf(dphi[i * 4 + 3], xi[1][i], dj.w);
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+          di[r][i] = fmaf(dphi[i * 4 + 2 * r], low_of(xj[r]), di[r][i]);
+          di[r][i] = fmaf(dphi[i * 4 + 2 * r + 1], high_of(xj[r]), di[r][i]);
+        }
+      }
+      dx[second_tile * 32] = dj;
+    }
+    const float2 low = sums_of_lanes(di[0]);
+    const float2 high = sums_of_lanes(di[1]);
+    float4 sum = dx[first_tile * 32];
+    dx[first_tile * 32] = make_float4(sum.x + low.x, sum.y + low.y, sum.z + high.x, sum.w + high.y);
+  }
+}
+
+// Rows of phi(x) S, added to `rows`: phi(x) is built in registers, as A operands of 16 features.
+__device__ __forceinline__ void read_state(
+    Rows& rows, GradientShared& shared, SlabRing& ring, const Group& group) {
+  int place = lane_place(group.row);
+  int row_place = place - threadIdx.x % 4 * 2;  // column 0
+  keep(place);
+  keep(row_place);
+  const element* x = shared.x + place;
+#pragma unroll 1
+  for (int first_tile = 0; first_tile < kTiles; first_tile++) {
+    const element* eight = shared.x + row_place + first_tile * kCoreElements;
+    const uint4 low = *reinterpret_cast<const uint4*>(eight);
+    const uint4 high = *reinterpret_cast<const uint4*>(eight + kEightRows);
+    const uint32 xi[2][4] = {{low.x, low.y, low.z, low.w}, {high.x, high.y, high.z, high.w}};
+#pragma unroll 1
+    for (int second_tile = first_tile; second_tile < kTiles; second_tile++) {
+      const uint32 xj[2] = {load_two(x + second_tile * kCoreElements),
+                            load_two(x + second_tile * kCoreElements + kEightRows)};
+      uint32 phi[4][4];
+#pragma unroll
+      for (int s = 0; s < 4; s++) {
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+          phi[s][r] = operand_times(both_low(xi[r][s]), xj[r]);
+          phi[s][2 + r] = operand_times(both_high(xi[r][s]), xj[r]);
+        }
+      }
+      const Operand state = summed_rows(ring.next());
+      wgmma_fence();
+#pragma unroll
+      for (int s = 0; s < 4; s++) rows.add_product(phi[s], state + s * kNextRows);
+      wgmma_commit();
+      wgmma_wait();
+      rows.results();
+      ring.release(group);
+    }
+  }
+}
+
+// Writes the key sum z as the symmetric matrix M with d<z, phi(x)> / dx = M x, in two bf16 parts so
+// that M is as exact as z in fp32. Complete after fence_async_reads and a barrier.
+__device__ __forceinline__ void write_key_sums(GradientShared& shared, const float* z) {
+#pragma unroll 2
+  for (int i = threadIdx.x; i < kHeadDim * (kHeadDim / 8); i += kGradientThreads) {
+    const int row_tile = i / kHeadDim;  // eight columns of a row, in the order of the image
+    const int row = i % 8;
+    const int tile = i / 8 % (kHeadDim / 8);
+    const int low = min(row_tile, tile);
+    const int pair = low * kTiles - low * (low - 1) / 2 + max(row_tile, tile) - low;
+    float values[8];
+#pragma unroll
+    for (int e = 0; e < 8; e++) {
+      values[e] = z[pair * 64 + (row_tile <= tile ? row * 8 + e : e * 8 + row)];
+      if (row_tile == tile) values[e] += z[pair * 64 + e * 8 + row];
+    }
+    uint32 parts[2][4];
+#pragma unroll
+    for (int e = 0; e < 4; e++) {
+      const float low_value = values[2 * e];
+      const float high_value = values[2 * e + 1];
+      parts[0][e] = pair_of(low_value, high_value);
+      parts[1][e] =
+          pair_of(low_value - low_of(parts[0][e]), high_value - high_of(parts[0][e]));
+    }
+    for (int part = 0; part < 2; part++) {
+      *reinterpret_cast<uint4*>(&shared.key_sums[part][i * 8]) =
+          make_uint4(parts[part][0], parts[part][1], parts[part][2], parts[part][3]);
+    }
+  }
+}
+
+// dx = what the key sum adds to it: a row's weight times M x.
+__device__ __forceinline__ void contract_key_sums(
+    GradientShared& shared, const float (&weights)[2], const Group& group) {
+  Rows rows;
+  uint32 x[kHeadDim / 16][4];
+  load_fragments(x, shared.x, group.row);
+  wgmma_fence();
+#pragma unroll
+  for (int part = 0; part < 2; part++) {
+#pragma unroll
+    for (int s = 0; s < kHeadDim / 16; s++) {
+      rows.add_product(x[s], summed_rows(shared.key_sums[part]) + s * kNextRows, part + s > 0);
+    }
+  }
+  wgmma_commit();
+  wgmma_wait();
+  rows.results();
+  __syncthreads();  // M is read; dx takes its place
+#pragma unroll
+  for (int n = 0; n < kHeadDim / 8; n++) {
+    shared.dx[threadIdx.x / 32][n][threadIdx.x % 32] =
+        make_float4(rows.at(n, 0) * weights[0], rows.at(n, 1) * weights[0],
+                    rows.at(n, 2) * weights[1], rows.at(n, 3) * weights[1]);
+  }
+}
+
+// Row g + 8 r of a joint takes what was computed of it in fp32 in place of what the snapshot gave.
+__device__ __forceinline__ void take_joint(GradientShared& shared, int r, const float* joint) {
+  if (joint == nullptr) return;
+#pragma unroll
+  for (int n = 0; n < kHeadDim / 8; n++) {
+    float2* two =
+        reinterpret_cast<float2*>(&shared.dx[threadIdx.x / 32][n][threadIdx.x % 32]) + r;
+    *two = *reinterpret_cast<const float2*>(joint + n * 8 + threadIdx.x % 4 * 2);
+  }
+}
+
+// Multiplies dx by factors of its rows; sums = <x, dx> of this lane's columns.
+__device__ __forceinline__ void scale_dx(
+    float (&sums)[2], GradientShared& shared, const float (&factors)[2], const Group& group) {
+  const element* x = shared.x + lane_place(group.row);
+  float4* dx = &shared.dx[threadIdx.x / 32][0][threadIdx.x % 32];
+  sums[0] = sums[1] = 0;
+#pragma unroll
+  for (int n = 0; n < kHeadDim / 8; n++) {
+    const uint32 low = load_two(x + n * kCoreElements);
+    const uint32 high = load_two(x + n * kCoreElements + kEightRows);
+    float4 d = dx[n * 32];
+    d = make_float4(d.x * factors[0], d.y * factors[0], d.z * factors[1], d.w * factors[1]);
+    dx[n * 32] = d;
+    sums[0] = fmaf(low_of(low), d.x, fmaf(high_of(low), d.y, sums[0]));
+    sums[1] = fmaf(low_of(high), d.z, fmaf(high_of(high), d.w, sums[1]));
+  }
+}
+
+// rows += dx
+__device__ __forceinline__ void add_dx(Rows& rows, const GradientShared& shared) {
+#pragma unroll
+  for (int n = 0; n < kHeadDim / 8; n++) {
+    const float4 d = shared.dx[threadIdx.x / 32][n][threadIdx.x % 32];
+    rows.at(n, 0) += d.x;
+    rows.at(n, 1) += d.y;
+    rows.at(n, 2) += d.z;
+    rows.at(n, 3) += d.w;
+  }
+}
+
+// Writes the group's rows.
+__device__ __forceinline__ void write_gradient(
+    Rows& rows, element* gradient, const BlockPlace& place, int64 token_stride, bool aligned,
+    const Group& group) {
+#pragma unroll
+  for (int r = 0; r < 2; r++) {
+    if (group.lane_row(r) >= group.rows) continue;
+    element* row = gradient + place.target + (place.row + group.lane_row(r)) * token_stride +
+                   threadIdx.x % 4 * 2;
+#pragma unroll
+    for (int n = 0; n < kHeadDim / 8; n++) {
+      write_two(row + n * 8, rows.at(n, 2 * r), rows.at(n, 2 * r + 1), aligned);
+    }
+  }
+}
+
+// Writes a number of each of the group's rows.
+__device__ __forceinline__ void write_sums(
+    float* target, const float (&sums)[2], const BlockPlace& place, const Group& group) {
+  for (int r = 0; r < 2; r++) {
+    const float sum = row_sum(sums[r]);
+    if (threadIdx.x % 4 == 0 && group.lane_row(r) < group.rows) {
+      target[place.row_place + place.row + group.lane_row(r)] = sum;
+    }
+  }
+}
+
+// Starts loading the next step's keys and values, which begin `first` tokens behind the block's
+// first query.
+__device__ __forceinline__ void load_keys(
+    const Arguments& args, GradientShared& shared, int stage, int first, const Group& group) {
+  load_tokens(shared.tokens[stage], shared.sources[threadIdx.x], args.k_strides.token,
+              args.v_strides.token, group.rows - first,
+              is_aligned(args.k, args.k_strides) && is_aligned(args.v, args.v_strides),
+              kColumns * args.k_strides.token, kColumns * args.v_strides.token);
+}
+
+// What gate_sum has of this thread's key of a step. It is loaded a step before it is needed, and
+// nothing is done with it until then, so that no warp waits for it.
+__device__ __forceinline__ double load_gate(
+    const Arguments& args, const BlockPlace& place, int first) {
+  if (threadIdx.x % 128 >= kColumns) return 0;
+  const int64 token = min(place.row + first + (int)threadIdx.x % 128, place.end - 1);
+  return args.gate_sum[place.gate_place + token];
+}
+
+// Writes exp(G_row - G_j) of keys before the group's first row; on the diagonal, G_j from there on.
+__device__ __forceinline__ void write_terms(
+    const Arguments& args, ColumnTerms& terms, const BlockPlace& place, int first, double gate,
+    const Group& group) {
+  const int j = threadIdx.x % 128;
+  if (j >= kColumns) return;
+  if (place.precedes_chunk(args, first + j)) gate -= place.before;
+  gate -= place.references[group.index];
+  if (first < group.first()) {
+    terms.factors[j] = fast_exp((float)-gate);
+  } else if (first == group.first()) {
+    terms.gates[j] = gate_of(gate);
   }
 }
 
 // dq += sum over a step's keys of s^(p - 1) exp(G_i - G_j) (<dy_i, v_j> - <dy_i, y_i>) k_j, and the
 // same times s_ij without k_j to `sums`, but for the key j = i. On the diagonal, where the step
-// holds keys of the block's own rows, later keys are masked; before it, the factor
+// holds keys of the group's own rows, later keys are masked; before it, the factor
 // exp(G_i - G_row) is left out.
 template <bool kDiagonal>
 __device__ __forceinline__ void attend_keys(
-    float (&dq)[kHeadDim / 8][4], float (&sums)[2], const QueryShared& shared,
-    const QueryKeys& keys, const LaneRows& lane_rows, int diagonal) {
-  const int g = threadIdx.x % 32 / 4;
+    Rows& dq, float (&sums)[2], const float (&deltas)[2], const GradientShared& shared,
+    const ColumnTokens& tokens, const ColumnTerms& terms, const Group& group) {
   const int t = threadIdx.x % 4;
-  const int row = threadIdx.x / 32 * 16;
-  // Key j of the step is at or before row i of the block where j <= i + diagonal.
-  if (kDiagonal && row + 15 + diagonal < 0) return;
-  float scores[kQueryKeys / 8][4] = {};
-  float products[kQueryKeys / 8][4] = {};  // <dy_i, v_j>
+  const int row = group.lane_row(0) % 64;
+  float scores[32];
+  float products[32];  // <dy_i, v_j>
+  wgmma_fence();
+  multiply_rows(scores, shared.x + group.first() * kHeadDim, tokens.x);
+  multiply_rows(products, shared.u + group.first() * kHeadDim, tokens.u);
+  wgmma_commit();
+  wgmma_wait();
+  wgmma_results(scores);
+  wgmma_results(products);
 #pragma unroll
-  for (int column = 0; column < kHeadDim; column += 16) {
-    ElementPair q[4];
-    ElementPair dy[4];
-    load_a(q, shared.q, row, column);
-    load_a(dy, shared.dy, row, column);
-#pragma unroll
-    for (int n = 0; n < kQueryKeys / 16; n++) {
-      ElementPair b[2][2];
-      load_b(b, keys.k, n * 16, column);
-      multiply_elements(scores[2 * n], q, b[0][0], b[0][1]);
-      multiply_elements(scores[2 * n + 1], q, b[1][0], b[1][1]);
-      load_b(b, keys.v, n * 16, column);
-      multiply_elements(products[2 * n], dy, b[0][0], b[0][1]);
-      multiply_elements(products[2 * n + 1], dy, b[1][0], b[1][1]);
-    }
-  }
-#pragma unroll
-  for (int n = 0; n < kQueryKeys / 8; n++) {
+  for (int n = 0; n < kColumns / 8; n++) {
 #pragma unroll
     for (int c = 0; c < 4; c++) {
-      const float score = scores[n][c];
+      const float score = scores[n * 4 + c];
       const int j = n * 8 + 2 * t + c % 2;
       float ds = slope(score);
-      ds *= products[n][c] - lane_rows.deltas[c / 2];
+      ds *= products[n * 4 + c] - deltas[c / 2];
       if (kDiagonal) {
-        const int i = row + c / 2 * 8 + g;
-        ds *= gate_factor(lane_rows.gates[c / 2], keys.gates[j]);
-        if (j > i + diagonal) ds = 0;
-        if (j < i + diagonal) sums[c / 2] = fmaf(score, ds, sums[c / 2]);
+        const int i = row + c / 2 * 8;
+        ds *= fast_gate_factor(terms.gates[i], terms.gates[j]);
+        if (j > i) ds = 0;
+        if (j < i) sums[c / 2] = fmaf(score, ds, sums[c / 2]);
       } else {
-        ds *= keys.factors[j];
+        ds *= terms.factors[j];
         sums[c / 2] = fmaf(score, ds, sums[c / 2]);
       }
-      scores[n][c] = ds;
+      scores[n * 4 + c] = ds;
     }
   }
-#pragma unroll
-  for (int n = 0; n < kQueryKeys / 16; n++) {
-    Pair a[4];
-    operand_of(a, scores[2 * n], scores[2 * n + 1]);
-    multiply_rows(dq, a, keys.k, n * 16);
+  dq.add_products(scores, tokens.x);
+}
+
+// r_i of this lane's queries.
+__device__ __forceinline__ void load_scales(
+    float (&scales)[2], const Arguments& args, const BlockPlace& place, const Group& group) {
+  for (int r = 0; r < 2; r++) {
+    scales[r] = args.row_scales[place.row_place + place.row + group.valid_row(r)];
   }
 }
 
-// dq of kQueryRows tokens of one query head: block x is a tile of rows within a chunk, block y a
-// batch entry and query head. Two sums of c_ij over j < i are left for gate_gradients, through the
-// state and directly: sum_j c_ij = <q_i, dq_i> / p, since a power is homogeneous.
+// dq of kGradientRows tokens of one query head: block x is a tile of rows within a chunk, block y a
+// batch entry and query head; each warpgroup has 64 rows. First the state's part: its slabs pass
+// through shared memory while dphi = S dy is contracted with q. Then the chunk's keys, step by step.
+// Two sums of c_ij over j < i are left for gate_gradients, through the state and directly:
+// sum_j c_ij = <q_i, dq_i> / p, since a power is homogeneous.
 // Grid (row tiles of the longest sequence, batch * query_heads).
-extern "C" __global__ __launch_bounds__(kQueryThreads)
+extern "C" __global__ __launch_bounds__(kGradientThreads, kGradientBlocks)
 void query_gradients(const __grid_constant__ Arguments args) {
-  QueryShared& shared = *reinterpret_cast<QueryShared*>(shared_memory);
-  const int64 batch = blockIdx.y / args.query_heads;
-  const int64 query_head = blockIdx.y % args.query_heads;
-  const int64 head = query_head / (args.query_heads / args.key_heads);
+  GradientShared& shared = *reinterpret_cast<GradientShared*>(shared_memory);
+  BlockPlace& place = shared.place;
+  const uint32 query_heads = (uint32)args.query_heads;
+  const int64 batch = blockIdx.y / query_heads;
+  const int64 query_head = blockIdx.y % query_heads;
+  const int64 head = (uint32)query_head / (query_heads / (uint32)args.key_heads);
   const Sequence sequence = sequence_of(args, batch);
-  const int64 tiles = (args.chunk + kQueryRows - 1) / kQueryRows;  // of a chunk
-  const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
+  const uint32 tiles = (uint32)((args.chunk + kGradientRows - 1) / kGradientRows);  // of a chunk
+  const uint32 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
+  const int64 chunk = tile / tiles;
+  const int64 block_row = chunk * args.chunk + (int64)(tile % tiles) * kGradientRows;
+  const int64 block_end =
+      min(min(block_row + kGradientRows, (chunk + 1) * args.chunk), sequence.tokens);
+  if (block_row >= block_end) return;
 
-  QueryRange range;
-  range.chunk = tile / tiles;
-  range.row = range.chunk * args.chunk + tile % tiles * kQueryRows;
-  range.end = min(min(range.row + kQueryRows, (range.chunk + 1) * args.chunk), sequence.tokens);
-  if (range.row >= range.end) return;
-  range.first = state_start(args, sequence, range.chunk);
-  range.k = head_rows(args.k, args.k_strides, sequence, batch, head);
-  range.v = head_rows(args.v, args.v_strides, sequence, batch, head);
-  range.k_stride = args.k_strides.token;
-  range.v_stride = args.v_strides.token;
-  range.k_aligned = is_aligned(args.k, args.k_strides);
-  range.v_aligned = is_aligned(args.v, args.v_strides);
-  range.gate_sum = args.gate_sum + token_place(args, sequence, head);
-  load_rows(shared.q, head_rows(args.q, args.q_strides, sequence, batch, query_head),
-            args.q_strides.token, range.row, range.end, kQueryRows, kQueryThreads,
-            is_aligned(args.q, args.q_strides));
-  load_rows(shared.dy, head_rows(args.dy, args.dy_strides, sequence, batch, query_head),
-            args.dy_strides.token, range.row, range.end, kQueryRows, kQueryThreads,
-            is_aligned(args.dy, args.dy_strides));
+  const Group group((int)(block_end - block_row));
+  const int first_key = (int)(state_start(args, sequence, chunk) - block_row);
+  const bool with_state = chunk > 0 || args.initial_sums != nullptr;
+  SlabRing ring(shared,
+                args.states + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
+  if (with_state && threadIdx.x == 0) ring.start();
+  load_image<kGradientRows>(
+      shared.x,
+      head_rows(args.q, args.q_strides, sequence, batch, query_head) +
+          (block_row + copied_row()) * args.q_strides.token + copied_column(),
+      args.q_strides.token, group.rows, is_aligned(args.q, args.q_strides));
+  load_image<kGradientRows>(
+      shared.u,
+      head_rows(args.dy, args.dy_strides, sequence, batch, query_head) +
+          (block_row + copied_row()) * args.dy_strides.token + copied_column(),
+      args.dy_strides.token, group.rows, is_aligned(args.dy, args.dy_strides));
   copy_commit();
-
-  const int g = threadIdx.x % 32 / 4;
-  const int t = threadIdx.x % 4;
-  const int warp_row = threadIdx.x / 32 * 16;
-  const int64 rows = query_head * args.all_tokens + sequence.rows;
-  LaneRows lane_rows;
-  for (int r = 0; r < 2; r++) {
-    lane_rows.token[r] = range.row + warp_row + r * 8 + g;
-    const int64 token = min(lane_rows.token[r], range.end - 1);
-    lane_rows.scales[r] = args.row_scales[rows + token];
-    lane_rows.deltas[r] = args.row_deltas[rows + token];
-    lane_rows.gates[r] = gate_of(range.gate_sum[token] - range.gate_sum[range.row]);
-  }
-
-  float state_sums[2] = {};
-  const bool with_state = range.chunk > 0 || args.initial_sums != nullptr;
-  if (with_state) {
-    for (int r = 0; r < 2; r++) {
-      float* dq = shared.dq[warp_row + r * 8 + g];
-      for (int n = 0; n < kHeadDim / 8; n++) dq[n * 8 + 2 * t] = dq[n * 8 + 2 * t + 1] = 0;
+  if (threadIdx.x == 0) {
+    place.chunk = chunk;
+    place.row = block_row;
+    place.end = block_end;
+    place.target = head_rows(args.dq, args.dq_strides, sequence, batch, query_head) - args.dq;
+    place.row_place = query_head * args.all_tokens + sequence.rows;
+    place.gate_place = token_place(args, sequence, head);
+    const double* gate_sum = args.gate_sum + place.gate_place;
+    place.before = chunk > 0 ? gate_sum[chunk * args.chunk - 1] : 0;
+    for (int i = 0; i < kGroups; i++) {
+      place.references[i] = gate_sum[min(block_row + i * 64, block_end - 1)];
     }
-    read_from_state(shared, lane_rows,
-                    args.states + chunk_place(args, sequence, head, range.chunk) * kSnapshotBytes);
-#pragma unroll
+  }
+  const int64 thread_key = block_row + first_key + copied_row();
+  shared.sources[threadIdx.x] = ColumnSource{
+      head_rows(args.k, args.k_strides, sequence, batch, head) +
+          thread_key * args.k_strides.token + copied_column(),
+      head_rows(args.v, args.v_strides, sequence, batch, head) +
+          thread_key * args.v_strides.token + copied_column()};
+  if (with_state) {
+    write_key_sums(shared, reinterpret_cast<const float*>(ring.snapshot + kSnapshotSums));
+  }
+  copy_wait();
+  fence_async_reads();
+  __syncthreads();  // q and dy have arrived; `place`, M and the ring's barriers are there
+
+  float deltas[2] = {};  // <dy_i, y_i>
+  for (int r = 0; r < 2; r++) {
+    deltas[r] = args.row_deltas[place.row_place + place.row + group.valid_row(r)];
+  }
+  float scales[2];
+  float state_sums[2] = {};  // <q_i, dq_i> of the state's part
+  if (with_state) {
+    const float weights[2] = {-deltas[0], -deltas[1]};
+    contract_key_sums(shared, weights, group);
+    contract_state(shared, ring, group);
+    if (args.query_joints != nullptr) {
+      for (int r = 0; r < 2; r++) {
+        take_joint(shared, r,
+                   query_joint(args, blockIdx.y, place.chunk, place.row + group.lane_row(r)));
+      }
+    }
+    load_scales(scales, args, place, group);
+    const double* gate_sum = args.gate_sum + place.gate_place;
     for (int r = 0; r < 2; r++) {
-      const int row = warp_row + r * 8 + g;
-      float factor = lane_rows.scales[r];
       // From its start to row i the state decays by exp(G_i).
-      factor *= expf((float)(range.gate_sum[min(lane_rows.token[r], range.end - 1)] -
-                             gate_before(args, range.gate_sum, range.chunk)));
-      const float* joint = query_joint(args, blockIdx.y, range.chunk, lane_rows.token[r]);
-      for (int n = 0; n < kHeadDim / 8; n++) {
-        for (int e = 0; e < 2; e++) {
-          const int column = n * 8 + 2 * t + e;
-          const float dq = (joint == nullptr ? shared.dq[row][column] : joint[column]) * factor;
-          shared.dq[row][column] = dq;
-          state_sums[r] = fmaf(float_of(shared.q[row][column]), dq, state_sums[r]);
-        }
-      }
+      scales[r] *= fast_exp((float)(gate_sum[place.row + group.valid_row(r)] -
+                                    gate_before(args, gate_sum, place.chunk)));
     }
+    scale_dx(state_sums, shared, scales, group);
+    __syncthreads();  // the slabs are read
   }
 
-  float dq[kHeadDim / 8][4] = {};
+  Rows dq;
+  dq.clear();
   float sums[2] = {};
+  load_keys(args, shared, 0, first_key, group);
+  write_terms(args, shared.terms[0][group.index], place, first_key,
+              load_gate(args, place, first_key), group);
+  double next_gate = load_gate(args, place, first_key + kColumns);
   int stage = 0;
-  load_keys(args, shared.keys[0], range, range.first);
-  int64 first = range.first;
+  // The last step has the keys of the last group's own rows.
 #pragma unroll 1
-  for (; first < range.row; first += kQueryKeys) {
+  for (int first = first_key; first < group.rows; first += kColumns) {
     copy_wait();
-    __syncthreads();  // this step's keys (and q and dy) have arrived; the last ones are read
-    load_keys(args, shared.keys[stage ^ 1], range, first + kQueryKeys);
-    attend_keys<false>(dq, sums, shared, shared.keys[stage], lane_rows, 0);
-    stage ^= 1;
-  }
-  for (int r = 0; r < 2; r++) {
-    const float factor = expf(lane_rows.gates[r].high);
-    sums[r] *= factor;
-    for (int n = 0; n < kHeadDim / 8; n++) {
-      dq[n][2 * r] *= factor;
-      dq[n][2 * r + 1] *= factor;
+    fence_async_reads();
+    __syncthreads();  // this step's keys have arrived; the last ones are read
+    if (first + kColumns < group.rows) {
+      load_keys(args, shared, stage ^ 1, first + kColumns, group);
+      write_terms(args, shared.terms[stage ^ 1][group.index], place, first + kColumns, next_gate,
+                  group);
+      next_gate = load_gate(args, place, first + 2 * kColumns);
     }
-  }
-#pragma unroll 1
-  for (; first < range.end; first += kQueryKeys) {
-    copy_wait();
-    __syncthreads();  // this step's keys (and q and dy) have arrived; the last ones are read
-    if (first + kQueryKeys < range.end) {
-      load_keys(args, shared.keys[stage ^ 1], range, first + kQueryKeys);
+    const ColumnTerms& terms = shared.terms[stage][group.index];
+    if (group.active && first < group.first()) {
+      attend_keys<false>(dq, sums, deltas, shared, shared.tokens[stage], terms, group);
+    } else if (group.active && first == group.first()) {
+      const float factors[2] = {fast_exp(terms.gates[group.lane_row(0) % 64].high),
+                                fast_exp(terms.gates[group.lane_row(1) % 64].high)};
+      dq.scale(factors);
+      for (int r = 0; r < 2; r++) sums[r] *= factors[r];
+      attend_keys<true>(dq, sums, deltas, shared, shared.tokens[stage], terms, group);
     }
-    attend_keys<true>(dq, sums, shared, shared.keys[stage], lane_rows, (int)(range.row - first));
     stage ^= 1;
   }
 
-  element* target = head_rows(args.dq, args.dq_strides, sequence, batch, query_head);
-  const bool aligned = is_aligned(args.dq, args.dq_strides);
-#pragma unroll
+  load_scales(scales, args, place, group);
   for (int r = 0; r < 2; r++) {
-    const float direct_sum = row_sum(sums[r]) * lane_rows.scales[r];
-    const float state_sum = row_sum(state_sums[r]) * (1.0f / kDegree);
-    const int64 token = lane_rows.token[r];
-    if (token >= range.end) continue;
-    const float factor = lane_rows.scales[r] * (float)kDegree;
-#pragma unroll
-    for (int n = 0; n < kHeadDim / 8; n++) {
-      const float* state = &shared.dq[warp_row + r * 8 + g][n * 8 + 2 * t];
-      write_two(target + token * args.dq_strides.token + n * 8 + 2 * t,
-                dq[n][2 * r] * factor + (with_state ? state[0] : 0.0f),
-                dq[n][2 * r + 1] * factor + (with_state ? state[1] : 0.0f), aligned);
-    }
-    if (t == 0) {
-      args.query_sums[rows + token] = direct_sum;
-      args.query_state_sums[rows + token] = state_sum;
-    }
+    sums[r] *= scales[r];
+    state_sums[r] *= 1.0f / kDegree;
   }
+  write_sums(args.query_sums, sums, place, group);
+  write_sums(args.query_state_sums, state_sums, place, group);
+  for (int r = 0; r < 2; r++) scales[r] *= kDegree;
+  dq.scale(scales);
+  if (with_state) add_dx(dq, shared);
+  write_gradient(dq, args.dq, place, args.dq_strides.token, is_aligned(args.dq, args.dq_strides),
+                 group);
 }
 
-constexpr int kKeyQueries = kHeadDim * sizeof(element) > 256 ? 16 : 32;  // queries of a tile
-constexpr int kKeyStep = kHeadDim > 64 ? 16 : 32;  // of them, those whose scores a warp holds
+// What a block of keys meets, one step after another: 64 queries of one head, the last ones first,
+// of each head before those before them. So each group meets the queries of its own tokens last.
+struct QueryStep {
+  int first;   // of the queries, counted from the block's first key; below 0 behind the last step
+  int member;  // of the query heads that read the key/value head
 
-struct KeyQueries {
-  element q[kKeyQueries][kRowStride];
-  element dy[kKeyQueries][kRowStride];
-  Gate gates[kKeyQueries];     // from the block's last key on
-  float scales[kKeyQueries];   // r_i; of queries behind the block's keys, r_i exp(G_i - G_last)
-  float deltas[kKeyQueries];   // <dy_i, y_i>
-};
-
-struct KeyShared {
-  element k[kKeyRows][kRowStride];
-  element v[kKeyRows][kRowStride];
-  float dk[kKeyRows][kRowStride];  // from the state's gradient
-  union {
-    Slab slabs[kKeyStages];
-    KeyQueries queries[2];
-  };
-};
-static_assert(sizeof(KeyShared) == kKeySharedBytes, "the launch must match");
-
-// What a block needs to know of its keys and of the queries that meet them directly: those of the
-// chunk whose state leaves them out first.
-struct KeyRange {
-  int64 chunk;  // its state_start is at or before the keys, the next one's behind them
-  int64 row;    // token of the block's first key
-  int64 end;    // one past its last key
-  int64 last_query;  // one past the last query
-  const double* gate_sum;
-};
-
-struct KeyGradients {
-  float dk[kHeadDim / 8][4];
-  float dv[kHeadDim / 8][4];
-  float sums[2];  // this lane's share of sum_i c_ij of its two keys
-};
-
-// From the gradient of the state: dv = phi(k) dS, and dk = dphi = dS v + dz, contracted with k.
-__device__ __forceinline__ void read_from_gradient(
-    KeyGradients& gradients, KeyShared& shared, const unsigned char* snapshot) {
-  const int g = threadIdx.x % 32 / 4;
-  const int t = threadIdx.x % 4;
-  const int row = threadIdx.x / 32 * 16;
-  ContractionRows rows;
-  for (int r = 0; r < 2; r++) {
-    rows.x[r] = shared.k[row + g + r * 8];
-    rows.dx[r] = shared.dk[row + g + r * 8];
+  __device__ __forceinline__ void advance(int heads) {
+    if (++member < heads) return;
+    member = 0;
+    first -= kColumns;
   }
-  FeatureBlock block;
-  for_each_slab(shared.slabs, snapshot, kKeyThreads, [&](const Slab& slab, int first) {
-    FeatureBlock features = block;
-#pragma unroll
-    for (int b = 0; b < kSlab / 16; b++) {
-      if (kFeatures % kSlab != 0 && first + b * 16 >= kFeatures) break;
-      Pair a[4];
-      query_features(a, rows.x[0], rows.x[1], features, t);
-      features.advance();
-#pragma unroll
-      for (int m = 0; m < kHeadDim / 16; m++) {
-        Pair columns[2][2];
-        load_pairs_b_transposed(columns, slab.sums, b * 16, m * 16);
-        multiply_add(gradients.dv[2 * m], a, columns[0][0], columns[0][1]);
-        multiply_add(gradients.dv[2 * m + 1], a, columns[1][0], columns[1][1]);
-      }
-    }
-    float dphi[kSlab / 8][4];
-#pragma unroll
-    for (int n = 0; n < kSlab / 8; n++) {
-#pragma unroll
-      for (int c = 0; c < 4; c++) {
-        dphi[n][c] = slab.key_sums[n * 8 + 2 * t + c % 2];
-      }
-    }
-    multiply_slab(dphi, shared.v, row, slab);
-    contract(dphi, rows, block, first);
-  });
-}
+};
 
-// Starts loading a tile of queries of one head, and what belongs to their rows.
+// Starts loading the queries of a step, the next one, and their dy.
 __device__ __forceinline__ void load_queries(
-    const Arguments& args, KeyQueries& queries, const KeyRange& range, const Sequence& sequence,
-    int64 batch, int64 query_head, int64 first) {
-  load_rows(queries.q, head_rows(args.q, args.q_strides, sequence, batch, query_head),
-            args.q_strides.token, first, range.last_query, kKeyQueries, kKeyThreads,
-            is_aligned(args.q, args.q_strides));
-  load_rows(queries.dy, head_rows(args.dy, args.dy_strides, sequence, batch, query_head),
-            args.dy_strides.token, first, range.last_query, kKeyQueries, kKeyThreads,
-            is_aligned(args.dy, args.dy_strides));
-  copy_commit();
-  if (threadIdx.x < kKeyQueries) {
-    const int64 token = first + threadIdx.x;
-    const bool valid = token < range.last_query;
-    const int64 row = query_head * args.all_tokens + sequence.rows + (valid ? token : 0);
-    float scale = (float)args.output_scale;
-    float delta = 0;
-    scale = args.row_scales[row];
-    delta = args.row_deltas[row];
-    const double gate =
-        gate_at(args, range.gate_sum, range.chunk, valid ? token : range.last_query - 1) -
-        gate_at(args, range.gate_sum, range.chunk, range.end - 1);
-    queries.gates[threadIdx.x] = gate_of(gate);
-    if (token >= range.end) scale *= expf((float)gate);
-    queries.scales[threadIdx.x] = valid ? scale : 0.0f;
-    queries.deltas[threadIdx.x] = delta;
-  }
+    const Arguments& args, GradientShared& shared, int stage, const QueryStep& step, int heads) {
+  const bool last_head = step.member + 1 == heads;
+  const int64 heads_back = heads - 1;
+  load_tokens(
+      shared.tokens[stage], shared.sources[threadIdx.x], args.q_strides.token,
+      args.dy_strides.token, (int)(shared.place.end - shared.place.row) - step.first,
+      is_aligned(args.q, args.q_strides) && is_aligned(args.dy, args.dy_strides),
+      last_head ? -heads_back * args.q_strides.head - kColumns * args.q_strides.token
+                : args.q_strides.head,
+      last_head ? -heads_back * args.dy_strides.head - kColumns * args.dy_strides.token
+                : args.dy_strides.head);
 }
 
-// dv_j += sum_i w_ij r_i dy_i and dk_j += sum_i s^(p - 1) exp(G_i - G_j) r_i
-// (<dy_i, v_j> - <dy_i, y_i>) q_i over a tile of queries, and the latter times s_ij without q_i to
-// the sums, but for the query i = j. On the diagonal, where the tile holds queries of the block's
-// own tokens, earlier queries are masked; behind it, the factor exp(G_last - G_j) is left out.
-template <bool kDiagonal>
+// Of this thread's query of a step. It is loaded a step before it is needed, and nothing is done
+// with it until then, so that no warp waits for it.
+struct QueryTerms {
+  float scale;  // r_i
+  float delta;  // <dy_i, y_i>
+  double gate;  // what gate_sum has
+};
+
+__device__ __forceinline__ QueryTerms load_terms(
+    const Arguments& args, const BlockPlace& place, const QueryStep& step) {
+  QueryTerms terms{};
+  if (step.first < 0 || threadIdx.x % 128 >= kColumns) return terms;
+  const int64 token = min(place.row + step.first + (int)threadIdx.x % 128, place.end - 1);
+  const int64 row = place.column_place + step.member * args.all_tokens + token;
+  terms.scale = args.row_scales[row];  // behind the last token, of no account: q and dy are zero
+  terms.delta = args.row_deltas[row];
+  terms.gate = args.gate_sum[place.gate_place + token];
+  return terms;
+}
+
+// Writes r_i, of queries behind the group's keys times exp(G_i - G_last); on the diagonal, also G_i
+// from the group's last key on.
+__device__ __forceinline__ void write_terms(
+    const Arguments& args, ColumnTerms& column, const BlockPlace& place, const QueryStep& step,
+    const QueryTerms& terms, const Group& group) {
+  const int i = threadIdx.x % 128;
+  if (i >= kColumns) return;
+  float factor = terms.scale;
+  double gate = terms.gate - place.references[group.index];
+  if (place.precedes_chunk(args, step.first + i)) gate -= place.before;
+  if (step.first > group.first()) {
+    factor *= fast_exp((float)gate);
+  } else {
+    column.gates[i] = gate_of(gate);
+  }
+  column.factors[i] = factor;
+  column.deltas[i] = terms.delta;
+}
+
+// kValues: dv_j += sum_i w_ij r_i dy_i over a step's queries. Otherwise dk_j += sum_i s^(p - 1)
+// exp(G_i - G_j) r_i (<dy_i, v_j> - <dy_i, y_i>) q_i, and the same times s_ij without q_i to
+// `sums`, but for the query i = j. On the diagonal, where the step holds queries of the group's own
+// tokens, earlier queries are masked; behind it, the factor exp(G_last - G_j) is left out.
+template <bool kValues, bool kDiagonal>
 __device__ __forceinline__ void attend_queries(
-    KeyGradients& gradients, const KeyShared& shared, const KeyQueries& queries,
-    const Gate (&gates)[2], int diagonal) {
-  const int g = threadIdx.x % 32 / 4;
+    Rows& gradient, float (&sums)[2], const GradientShared& shared, const ColumnTokens& tokens,
+    const ColumnTerms& terms, const Group& group) {
   const int t = threadIdx.x % 4;
-  const int row = threadIdx.x / 32 * 16;
-#pragma unroll 1
-  for (int query = 0; query < kKeyQueries; query += kKeyStep) {
-    // Query i of the tile is at or after key j of the block where i + diagonal >= j.
-    if (kDiagonal && query + kKeyStep - 1 + diagonal < row) continue;
-    float scores[kKeyStep / 8][4] = {};    // key by query
-    float products[kKeyStep / 8][4] = {};  // <v_j, dy_i>
+  const int row = group.lane_row(0) % 64;
+  float scores[32];    // key by query
+  float products[32];  // <v_j, dy_i>
+  wgmma_fence();
+  multiply_rows(scores, shared.x + group.first() * kHeadDim, tokens.x);
+  if (!kValues) multiply_rows(products, shared.u + group.first() * kHeadDim, tokens.u);
+  wgmma_commit();
+  wgmma_wait();
+  wgmma_results(scores);
+  if (!kValues) wgmma_results(products);
 #pragma unroll
-    for (int column = 0; column < kHeadDim; column += 16) {
-      ElementPair k[4];
-      ElementPair v[4];
-      load_a(k, shared.k, row, column);
-      load_a(v, shared.v, row, column);
+  for (int n = 0; n < kColumns / 8; n++) {
 #pragma unroll
-      for (int n = 0; n < kKeyStep / 16; n++) {
-        ElementPair b[2][2];
-        load_b(b, queries.q, query + n * 16, column);
-        multiply_elements(scores[2 * n], k, b[0][0], b[0][1]);
-        multiply_elements(scores[2 * n + 1], k, b[1][0], b[1][1]);
-        load_b(b, queries.dy, query + n * 16, column);
-        multiply_elements(products[2 * n], v, b[0][0], b[0][1]);
-        multiply_elements(products[2 * n + 1], v, b[1][0], b[1][1]);
+    for (int c = 0; c < 4; c++) {
+      const float score = scores[n * 4 + c];
+      const int i = n * 8 + 2 * t + c % 2;
+      float factor = slope(score) * terms.factors[i];
+      bool spans = true;
+      if (kDiagonal) {
+        const int j = row + c / 2 * 8;
+        factor *= fast_gate_factor(terms.gates[i], terms.gates[j]);
+        if (i < j) factor = 0;
+        spans = i > j;
+      }
+      if (kValues) {
+        scores[n * 4 + c] = score * factor;
+      } else {
+        const float ds = factor * (products[n * 4 + c] - terms.deltas[i]);
+        if (spans) sums[c / 2] = fmaf(score, ds, sums[c / 2]);
+        scores[n * 4 + c] = ds;
       }
     }
-#pragma unroll
-    for (int n = 0; n < kKeyStep / 8; n++) {
-#pragma unroll
-      for (int c = 0; c < 4; c++) {
-        const float score = scores[n][c];
-        const int i = query + n * 8 + 2 * t + c % 2;
-        float factor = slope(score) * queries.scales[i];
-        bool spans = true;
-        if (kDiagonal) {
-          const int j = row + c / 2 * 8 + g;
-          factor *= gate_factor(queries.gates[i], gates[c / 2]);
-          if (i + diagonal < j) factor = 0;
-          spans = i + diagonal > j;
-        }
-        const float ds = factor * (products[n][c] - queries.deltas[i]);
-        if (spans) gradients.sums[c / 2] = fmaf(score, ds, gradients.sums[c / 2]);
-        scores[n][c] = score * factor;
-        products[n][c] = ds;
-      }
-    }
-#pragma unroll
-    for (int n = 0; n < kKeyStep / 16; n++) {
-      Pair a[4];
-      operand_of(a, scores[2 * n], scores[2 * n + 1]);
-      multiply_rows(gradients.dv, a, queries.dy, query + n * 16);
-      operand_of(a, products[2 * n], products[2 * n + 1]);
-      multiply_rows(gradients.dk, a, queries.q, query + n * 16);
-    }
+  }
+  gradient.add_products(scores, kValues ? tokens.u : tokens.x);
+}
+
+// exp(G_last - G_j) of this lane's keys.
+__device__ __forceinline__ void load_own_factors(
+    float (&factors)[2], const Arguments& args, const BlockPlace& place, const Group& group) {
+  const double* gate_sum = args.gate_sum + place.gate_place;
+  for (int r = 0; r < 2; r++) {
+    factors[r] = fast_exp(
+        (float)(place.references[group.index] -
+                gate_at(args, gate_sum, place.chunk, place.row + group.valid_row(r))));
   }
 }
 
-// Adds what the queries of one head do to the keys: on the diagonal those of the block's own tokens,
-// else those behind them.
-template <bool kDiagonal>
-__device__ __forceinline__ void attend_head(
-    const Arguments& args, KeyGradients& gradients, KeyShared& shared, const KeyRange& range,
-    const Sequence& sequence, int64 batch, int64 query_head, const Gate (&gates)[2]) {
-  const int64 first_query = kDiagonal ? range.row : range.row + kKeyRows;
-  const int64 end = kDiagonal ? range.end : range.last_query;
-  if (first_query >= end) return;
-  int stage = 0;
-  load_queries(args, shared.queries[0], range, sequence, batch, query_head, first_query);
-#pragma unroll 1
-  for (int64 first = first_query; first < end; first += kKeyQueries) {
-    copy_wait();
-    __syncthreads();  // this tile (and k and v) has arrived; the last one is read
-    if (first + kKeyQueries < end) {
-      load_queries(args, shared.queries[stage ^ 1], range, sequence, batch, query_head,
-                   first + kKeyQueries);
+// Calls body(r, joint) for this lane's rows g + 8 r that are tokens of a joint, with what joint_keys
+// and joint_values have of them.
+template <typename Body>
+__device__ __forceinline__ void for_each_joint(
+    const Arguments& args, const BlockPlace& place, const Group& group, Body body) {
+  if (args.key_joints == nullptr) return;
+  const Sequence sequence = sequence_of(args, blockIdx.y / (uint32)args.key_heads);
+#pragma unroll
+  for (int r = 0; r < 2; r++) {
+    const float* joint =
+        key_joint(args, sequence, blockIdx.y, place.row + group.lane_row(r));
+    if (joint != nullptr) body(r, joint);
+  }
+}
+
+// dk (or dv, kValues) of kGradientRows tokens of one key/value head, over all query heads that read
+// it: block x is a tile of keys between two chunks' state_starts, block y a batch entry and head.
+// Each warpgroup has 64 keys. First the part of the state's gradient: its slabs pass through shared
+// memory, while dphi = dS v is contracted with k, or phi(k) dS summed. Then the queries, 64 at a
+// step.
+template <bool kValues>
+__device__ __forceinline__ void key_gradients_of(const Arguments& args, GradientShared& shared) {
+  BlockPlace& place = shared.place;
+  const uint32 key_heads = (uint32)args.key_heads;
+  const int64 batch = blockIdx.y / key_heads;
+  const int64 head = blockIdx.y % key_heads;
+  const int heads = (uint32)args.query_heads / key_heads;
+  const Sequence sequence = sequence_of(args, batch);
+  const uint32 tiles = (uint32)((args.chunk + kGradientRows - 1) / kGradientRows);  // of a chunk
+  // The last chunk has up to kOverlap keys more, which may take one tile more.
+  const int64 chunk = max(min((int64)(blockIdx.x / tiles), sequence.chunks - 1), (int64)0);
+  const int64 behind = state_start(args, sequence, chunk + 1);
+  const int64 block_row =
+      state_start(args, sequence, chunk) + (blockIdx.x - chunk * tiles) * kGradientRows;
+  const int64 block_end = min(block_row + kGradientRows, behind);
+  if (block_row >= block_end) return;
+
+  const Group group((int)(block_end - block_row));
+  const bool with_state = chunk + 1 < sequence.chunks || args.final_gradient != nullptr;
+  SlabRing ring(shared, args.state_gradients +
+                            chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
+  if (with_state && threadIdx.x == 0) ring.start();
+  load_image<kGradientRows>(
+      shared.x,
+      head_rows(args.k, args.k_strides, sequence, batch, head) +
+          (block_row + copied_row()) * args.k_strides.token + copied_column(),
+      args.k_strides.token, group.rows, is_aligned(args.k, args.k_strides));
+  if (!kValues) {
+    load_image<kGradientRows>(
+        shared.u,
+        head_rows(args.v, args.v_strides, sequence, batch, head) +
+            (block_row + copied_row()) * args.v_strides.token + copied_column(),
+        args.v_strides.token, group.rows, is_aligned(args.v, args.v_strides));
+  }
+  copy_commit();
+  if (threadIdx.x == 0) {
+    place.chunk = chunk;
+    place.row = block_row;
+    place.end = min((chunk + 1) * args.chunk, sequence.tokens);
+    place.target = kValues
+                       ? head_rows(args.dv, args.dv_strides, sequence, batch, head) - args.dv
+                       : head_rows(args.dk, args.dk_strides, sequence, batch, head) - args.dk;
+    place.row_place = token_place(args, sequence, head);
+    place.column_place = head * heads * args.all_tokens + sequence.rows;
+    place.gate_place = place.row_place;
+    const double* gate_sum = args.gate_sum + place.gate_place;
+    place.before = chunk > 0 ? gate_sum[chunk * args.chunk - 1] : 0;
+    for (int i = 0; i < kGroups; i++) {
+      place.references[i] =
+          gate_at(args, gate_sum, chunk, min(block_row + i * 64 + 63, block_end - 1));
     }
-    attend_queries<kDiagonal>(gradients, shared, shared.queries[stage], gates,
-                              (int)(first - range.row));
+  }
+  const int64 last_query = min((chunk + 1) * args.chunk, sequence.tokens);
+  QueryStep step{(int)(last_query - 1 - block_row) / kColumns * kColumns, 0};
+  const int64 thread_query = block_row + step.first + copied_row();
+  shared.sources[threadIdx.x] = ColumnSource{
+      head_rows(args.q, args.q_strides, sequence, batch, head * heads) +
+          thread_query * args.q_strides.token + copied_column(),
+      head_rows(args.dy, args.dy_strides, sequence, batch, head * heads) +
+          thread_query * args.dy_strides.token + copied_column()};
+  if (!kValues && with_state) {
+    write_key_sums(shared, reinterpret_cast<const float*>(ring.snapshot + kSnapshotSums));
+  }
+  copy_wait();
+  fence_async_reads();
+  __syncthreads();  // k and v have arrived; `place`, M and the ring's barriers are there
+
+  Rows gradient;
+  gradient.clear();
+  float state_sums[2] = {};  // <k_j, dk_j> of the part of the state's gradient
+  if (with_state) {
+    // exp(G - G_j) with G at the next state_start; of dv, exp(G - G_last).
+    float factors[2] = {1, 1};
+    const double* gate_sum = args.gate_sum + place.gate_place;
+    const int64 from = place.row + (kValues ? min(group.first() + 64, group.rows) - 1 : 0);
+    for (int r = 0; r < 2; r++) {
+      const int64 token = kValues ? from : from + group.valid_row(r);
+      factors[r] = fast_exp((float)(gate_at(args, gate_sum, place.chunk, behind - 1) -
+                                gate_at(args, gate_sum, place.chunk, token)));
+    }
+    if (kValues) {
+      read_state(gradient, shared, ring, group);
+      for_each_joint(args, place, group, [&](int r, const float* joint) {
+        joint += kHeadDim + threadIdx.x % 4 * 2;
+#pragma unroll
+        for (int n = 0; n < kHeadDim / 8; n++) {
+          gradient.at(n, 2 * r) = joint[n * 8];
+          gradient.at(n, 2 * r + 1) = joint[n * 8 + 1];
+        }
+      });
+      gradient.scale(factors);
+    } else {
+      const float weights[2] = {1, 1};
+      contract_key_sums(shared, weights, group);
+      contract_state(shared, ring, group);
+      for_each_joint(args, place, group,
+                     [&](int r, const float* joint) { take_joint(shared, r, joint); });
+      scale_dx(state_sums, shared, factors, group);
+    }
+    __syncthreads();  // the slabs are read
+  }
+
+  float sums[2] = {};
+  QueryStep next = step;
+  next.advance(heads);
+  load_queries(args, shared, 0, step, heads);
+  write_terms(args, shared.terms[0][group.index], place, step, load_terms(args, place, step),
+              group);
+  QueryTerms next_terms = load_terms(args, place, next);
+  int stage = 0;
+#pragma unroll 1
+  while (step.first >= 0) {
+    copy_wait();
+    fence_async_reads();
+    __syncthreads();  // this step's queries have arrived; the last ones are read
+    if (next.first >= 0) {
+      load_queries(args, shared, stage ^ 1, next, heads);
+      write_terms(args, shared.terms[stage ^ 1][group.index], place, next, next_terms, group);
+    }
+    const QueryStep current = step;
+    step = next;
+    next.advance(heads);
+    next_terms = load_terms(args, place, next);
+    const ColumnTerms& terms = shared.terms[stage][group.index];
+    if (group.active && current.first > group.first()) {
+      attend_queries<kValues, false>(gradient, sums, shared, shared.tokens[stage], terms, group);
+    } else if (group.active && current.first == group.first()) {
+      if (current.member == 0) {
+        float factors[2];
+        load_own_factors(factors, args, place, group);
+        gradient.scale(factors);
+        for (int r = 0; r < 2; r++) sums[r] *= factors[r];
+      }
+      attend_queries<kValues, true>(gradient, sums, shared, shared.tokens[stage], terms, group);
+    }
     stage ^= 1;
   }
-  __syncthreads();  // the last tile is read
+
+  if (kValues) {
+    write_gradient(gradient, args.dv, place, args.dv_strides.token,
+                   is_aligned(args.dv, args.dv_strides), group);
+  } else {
+    for (int r = 0; r < 2; r++) state_sums[r] *= 1.0f / kDegree;
+    write_sums(args.key_sums, sums, place, group);
+    write_sums(args.key_state_sums, state_sums, place, group);
+    const float degree[2] = {kDegree, kDegree};
+    gradient.scale(degree);
+    if (with_state) add_dx(gradient, shared);
+    write_gradient(gradient, args.dk, place, args.dk_strides.token,
+                   is_aligned(args.dk, args.dk_strides), group);
+  }
 }
 
-// dk and dv of kKeyRows tokens of one key/value head, over all query heads that read it. Two sums
-// of c_ij over i > j are left for gate_gradients, through the state and directly.
-// Grid (row tiles of the longest sequence, batch * key_heads).
-extern "C" __global__ __launch_bounds__(kKeyThreads)
+// dk, and two sums of c_ij over i > j for gate_gradients, through the state and directly.
+// Grid (row tiles of the longest sequence and one more, batch * key_heads).
+extern "C" __global__ __launch_bounds__(kGradientThreads, kGradientBlocks)
 void key_gradients(const __grid_constant__ Arguments args) {
-  KeyShared& shared = *reinterpret_cast<KeyShared*>(shared_memory);
-  const int64 batch = blockIdx.y / args.key_heads;
-  const int64 head = blockIdx.y % args.key_heads;
-  const int64 group = args.query_heads / args.key_heads;
-  const Sequence sequence = sequence_of(args, batch);
-
-  KeyRange range;
-  range.row = blockIdx.x * (int64)kKeyRows;
-  range.end = min(range.row + kKeyRows, sequence.tokens);
-  if (range.row >= range.end) return;
-  range.chunk = range.row / args.chunk;
-  if (range.row >= state_start(args, sequence, range.chunk + 1)) range.chunk++;
-  range.last_query = min((range.chunk + 1) * args.chunk, sequence.tokens);
-  range.gate_sum = args.gate_sum + token_place(args, sequence, head);
-  load_rows(shared.k, head_rows(args.k, args.k_strides, sequence, batch, head),
-            args.k_strides.token, range.row, range.end, kKeyRows, kKeyThreads,
-            is_aligned(args.k, args.k_strides));
-  load_rows(shared.v, head_rows(args.v, args.v_strides, sequence, batch, head),
-            args.v_strides.token, range.row, range.end, kKeyRows, kKeyThreads,
-            is_aligned(args.v, args.v_strides));
-  copy_commit();
-
-  const int g = threadIdx.x % 32 / 4;
-  const int t = threadIdx.x % 4;
-  const int warp_row = threadIdx.x / 32 * 16;
-  Gate gates[2];           // G_j from the block's last key on
-  float own_factors[2] = {1, 1};  // exp(G_last - G_j)
-  float behind_factor = 1;        // exp(G - G_last) at the next state_start
-  for (int r = 0; r < 2; r++) {
-    const int64 token = min(range.row + warp_row + r * 8 + g, range.end - 1);
-    const double gate = gate_at(args, range.gate_sum, range.chunk, token) -
-                        gate_at(args, range.gate_sum, range.chunk, range.end - 1);
-    gates[r] = gate_of(gate);
-    own_factors[r] = expf((float)-gate);
-  }
-  behind_factor =
-      expf((float)(gate_at(args, range.gate_sum, range.chunk,
-                           state_start(args, sequence, range.chunk + 1) - 1) -
-                   gate_at(args, range.gate_sum, range.chunk, range.end - 1)));
-
-  KeyGradients gradients{};
-  float state_sums[2] = {};
-  const bool with_state =
-      range.chunk + 1 < sequence.chunks || args.final_gradient != nullptr;
-  if (with_state) {
-    for (int r = 0; r < 2; r++) {
-      float* dk = shared.dk[warp_row + r * 8 + g];
-      for (int n = 0; n < kHeadDim / 8; n++) dk[n * 8 + 2 * t] = dk[n * 8 + 2 * t + 1] = 0;
-    }
-    read_from_gradient(
-        gradients, shared,
-        args.state_gradients + chunk_place(args, sequence, head, range.chunk) * kSnapshotBytes);
-#pragma unroll
-    for (int r = 0; r < 2; r++) {
-      const int row = warp_row + r * 8 + g;
-      const float* joint = key_joint(args, sequence, blockIdx.y, range.row + row);
-#pragma unroll
-      for (int n = 0; n < kHeadDim / 8; n++) {
-#pragma unroll
-        for (int e = 0; e < 2; e++) {
-          const int column = n * 8 + 2 * t + e;
-          if (joint != nullptr) {
-            shared.dk[row][column] = joint[column];
-            gradients.dv[n][2 * r + e] = joint[kHeadDim + column];
-          }
-          const float dk = shared.dk[row][column] * (own_factors[r] * behind_factor);
-          shared.dk[row][column] = dk;
-          state_sums[r] = fmaf(float_of(shared.k[row][column]), dk, state_sums[r]);
-          gradients.dv[n][2 * r + e] *= behind_factor;
-        }
-      }
-    }
-  }
-
-  for (int64 query_head = head * group; query_head < (head + 1) * group; query_head++) {
-    attend_head<false>(args, gradients, shared, range, sequence, batch, query_head, gates);
-  }
-  for (int r = 0; r < 2; r++) {
-    gradients.sums[r] *= own_factors[r];
-    for (int n = 0; n < kHeadDim / 8; n++) {
-      for (int e = 0; e < 2; e++) {
-        gradients.dk[n][2 * r + e] *= own_factors[r];
-        gradients.dv[n][2 * r + e] *= own_factors[r];
-      }
-    }
-  }
-  for (int64 query_head = head * group; query_head < (head + 1) * group; query_head++) {
-    attend_head<true>(args, gradients, shared, range, sequence, batch, query_head, gates);
-  }
-
-  element* dk = head_rows(args.dk, args.dk_strides, sequence, batch, head);
-  element* dv = head_rows(args.dv, args.dv_strides, sequence, batch, head);
-  const bool dk_aligned = is_aligned(args.dk, args.dk_strides);
-  const bool dv_aligned = is_aligned(args.dv, args.dv_strides);
-#pragma unroll
-  for (int r = 0; r < 2; r++) {
-    const float direct_sum = row_sum(gradients.sums[r]);
-    const float state_sum = row_sum(state_sums[r]) * (1.0f / kDegree);
-    const int64 token = range.row + warp_row + r * 8 + g;
-    if (token >= range.end) continue;
-#pragma unroll
-    for (int n = 0; n < kHeadDim / 8; n++) {
-      const float* state = &shared.dk[warp_row + r * 8 + g][n * 8 + 2 * t];
-      write_two(dk + token * args.dk_strides.token + n * 8 + 2 * t,
-                gradients.dk[n][2 * r] * (float)kDegree + (with_state ? state[0] : 0.0f),
-                gradients.dk[n][2 * r + 1] * (float)kDegree + (with_state ? state[1] : 0.0f),
-                dk_aligned);
-      write_two(dv + token * args.dv_strides.token + n * 8 + 2 * t, gradients.dv[n][2 * r],
-                gradients.dv[n][2 * r + 1], dv_aligned);
-    }
-    if (t == 0) {
-      const int64 row = token_place(args, sequence, head) + token;
-      args.key_sums[row] = direct_sum;
-      args.key_state_sums[row] = state_sum;
-    }
-  }
+  key_gradients_of<false>(args, *reinterpret_cast<GradientShared*>(shared_memory));
 }
 
-constexpr int kGateGradientThreads = 1024;
+// dv. It is computed apart because accumulators of both take twice the registers. Same grid.
+extern "C" __global__ __launch_bounds__(kGradientThreads, kGradientBlocks)
+void value_gradients(const __grid_constant__ Arguments args) {
+  key_gradients_of<true>(args, *reinterpret_cast<GradientShared*>(shared_memory));
+}
+
+constexpr int kGateGradientThreads = 256;
+constexpr int kGateGradientWarps = kGateGradientThreads / 32;
 
 // Inclusive sums over the threads of a block, of two numbers at once; `carry` is added and moved to
 // the end of the block.
 __device__ __forceinline__ void add_up(
-    double2& value, double2& carry, double2 (&warp_sums)[kGateGradientThreads / 32]) {
+    double2& value, double2& carry, double2 (&warp_sums)[kGateGradientWarps]) {
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
   for (int distance = 1; distance < 32; distance *= 2) {
@@ -2394,7 +3158,7 @@ __device__ __forceinline__ void add_up(
   __syncthreads();
   value.x += carry.x;
   value.y += carry.y;
-  for (int w = 0; w < kGateGradientThreads / 32; w++) {
+  for (int w = 0; w < kGateGradientWarps; w++) {
     const double2 sum = warp_sums[w];
     if (w < warp) {
       value.x += sum.x;
@@ -2406,6 +3170,42 @@ __device__ __forceinline__ void add_up(
   __syncthreads();  // warp_sums is read; the next use may overwrite it
 }
 
+// A token's sum of c_ij by rows less that by columns, over pairs without a state (x) and through one
+// (y).
+__device__ __forceinline__ double2 row_less_column(
+    const Arguments& args, const Sequence& sequence, int64 head, int64 token) {
+  const int64 group = args.query_heads / args.key_heads;
+  const int64 key = token_place(args, sequence, head) + token;
+  double2 sums{-args.key_sums[key], -args.key_state_sums[key]};
+  for (int64 query_head = head * group; query_head < (head + 1) * group; query_head++) {
+    const int64 query = query_head * args.all_tokens + sequence.rows + token;
+    sums.x += args.query_sums[query];
+    sums.y += args.query_state_sums[query];
+  }
+  return sums;
+}
+
+// The sum of a chunk's tokens over pairs without a state, in place of the chunk's first cumulative
+// gate, which is no longer needed.
+// Grid (chunks, batch * key_heads).
+extern "C" __global__ __launch_bounds__(kGateGradientThreads)
+void gate_totals(const __grid_constant__ Arguments args) {
+  __shared__ double2 warp_sums[kGateGradientWarps];
+  const int64 batch = blockIdx.y / args.key_heads;
+  const int64 head = blockIdx.y % args.key_heads;
+  const Sequence sequence = sequence_of(args, batch);
+  const int64 first = blockIdx.x * args.chunk;
+  const int64 end = min(first + args.chunk, sequence.tokens);
+  if (first >= end) return;
+  double2 value{0, 0};
+  for (int64 token = first + threadIdx.x; token < end; token += kGateGradientThreads) {
+    value.x += row_less_column(args, sequence, head, token).x;
+  }
+  double2 total{0, 0};
+  add_up(value, total, warp_sums);
+  if (threadIdx.x == 0) args.gate_sum[token_place(args, sequence, head) + first] = total.x;
+}
+
 // dlog_gate_m = sum of c_ij over the pairs j < m <= i. With c_ij summed by rows (i) and by columns
 // (j), and of a token m of chunk c:
 //   pairs without a state:  sum over n >= m of row_n - column_n, to the end of the sequence;
@@ -2414,56 +3214,45 @@ __device__ __forceinline__ void add_up(
 //     that begin before it, <dS, S> at the state's start and column_n from there to the chunk's.
 // Every pair in such a sum spans m, but for pairs whose terms cancel exactly, so that rounding
 // errors stay as small as the result.
-// Grid (batch * key_heads): a block walks a sequence from its end.
+// Grid (chunks, batch * key_heads): a block walks its chunk from the end.
 extern "C" __global__ __launch_bounds__(kGateGradientThreads)
 void gate_gradients(const __grid_constant__ Arguments args) {
-  __shared__ double2 warp_sums[kGateGradientThreads / 32];
-  const int64 batch = blockIdx.x / args.key_heads;
-  const int64 head = blockIdx.x % args.key_heads;
-  const int64 group = args.query_heads / args.key_heads;
+  __shared__ double2 warp_sums[kGateGradientWarps];
+  const int64 batch = blockIdx.y / args.key_heads;
+  const int64 head = blockIdx.y % args.key_heads;
   const Sequence sequence = sequence_of(args, batch);
+  const int64 chunk = blockIdx.x;
+  const int64 first = chunk * args.chunk;
+  const int64 end = min(first + args.chunk, sequence.tokens);
+  if (first >= end) return;
   float* target = head_rows(args.dlog_gate, args.dgate_strides, sequence, batch, head);
   const int64 rows = token_place(args, sequence, head);
-  const float* query_sums = args.query_sums + head * group * args.all_tokens + sequence.rows;
-  const float* query_state_sums =
-      args.query_state_sums + head * group * args.all_tokens + sequence.rows;
 
-  double direct = 0;  // pairs without a state, over the tokens behind
-  for (int64 chunk = sequence.chunks - 1; chunk >= 0; chunk--) {
-    const int64 first = chunk * args.chunk;
-    const int64 end = min(first + args.chunk, sequence.tokens);
+  // Pairs without a state, over the chunks behind; and those through a state that span the chunk's
+  // last token.
+  double2 value{0, 0};
+  for (int64 c = chunk + 1 + threadIdx.x; c < sequence.chunks; c += kGateGradientThreads) {
+    value.x += args.gate_sum[rows + c * args.chunk];
+  }
+  for (int64 token = state_start(args, sequence, chunk) + threadIdx.x; token < end;
+       token += kGateGradientThreads) {
+    value.y += args.key_state_sums[rows + token];
+  }
+  if (args.state_products != nullptr) {
+    const float* products =
+        args.state_products + chunk_place(args, sequence, head, chunk) * kJoinWarps;
+    for (int64 i = threadIdx.x; i < kJoinWarps; i += kGateGradientThreads) value.y += products[i];
+  }
+  double2 carry{0, 0};
+  add_up(value, carry, warp_sums);
 
-    // What spans the chunk's last token and is seen through a state.
-    double2 value{0, 0};
-    for (int64 token = state_start(args, sequence, chunk) + threadIdx.x; token < end;
-         token += kGateGradientThreads) {
-      value.x += args.key_state_sums[rows + token];
+  for (int64 step = end; step > first; step -= kGateGradientThreads) {
+    const int64 token = step - 1 - threadIdx.x;
+    double2 sums{0, 0};
+    if (token >= first) sums = row_less_column(args, sequence, head, token);
+    add_up(sums, carry, warp_sums);
+    if (token >= first) {
+      target[token * args.dgate_strides.token] = (float)(sums.x + sums.y);
     }
-    if (args.state_products != nullptr) {
-      const float* products =
-          args.state_products + chunk_place(args, sequence, head, chunk) * kJoinWarps;
-      for (int64 i = threadIdx.x; i < kJoinWarps; i += kGateGradientThreads) value.y += products[i];
-    }
-    double2 spanning{0, 0};
-    add_up(value, spanning, warp_sums);
-
-    double2 carry{direct, spanning.x + spanning.y};
-    for (int64 step = end; step > first; step -= kGateGradientThreads) {
-      const int64 token = step - 1 - threadIdx.x;
-      double2 sums{0, 0};
-      if (token >= first) {
-        sums.x = -args.key_sums[rows + token];
-        sums.y = -args.key_state_sums[rows + token];
-        for (int64 r = 0; r < group; r++) {
-          sums.x += query_sums[r * args.all_tokens + token];
-          sums.y += query_state_sums[r * args.all_tokens + token];
-        }
-      }
-      add_up(sums, carry, warp_sums);
-      if (token >= first) {
-        target[token * args.dgate_strides.token] = (float)(sums.x + sums.y);
-      }
-    }
-    direct = carry.x;
   }
 }

@@ -7,8 +7,11 @@
 // Power attention, forward. The kernels in the order of their launches:
 //
 //   gate_sum     cumulative log gates within each chunk
-//   state_pass   the state S (and key sum z) at each chunk's start, and after the last token
+//   joint_rows   what the first rows read from a caller's initial state, in shares
+//   joint_sums   adds the shares
+//   state_pass   the state S (and key sum z) at each chunk's start, and before the last tokens
 //   carry_scan   joins the segments of a sequence that state_pass walked in parallel
+//   joint_tokens the last tokens, into the caller's final state
 //   output_pass  y from the state at the chunk's start and the attention within the chunk
 //   attention    y in attention form, without a state
 //
@@ -18,8 +21,10 @@
 //   w_ij = <q_i, k_j>^p exp(G_i - G_j),  j <= i
 //   y_i  = sum_j w_ij v_j / sum_j w_ij
 
+constexpr int kDegree = 4;                       // p
 constexpr int kHeadDim = 64;                     // d
 constexpr int kFeatures = 837760;                // D
+constexpr int kTileSize = 2;                     // tau
 constexpr int kTiles = 32;                       // d / tau
 constexpr int kRowStride = 72;                   // elements of a row in shared memory
 constexpr int kRowBlocks = 2;                    // blocks of 16 rows of a warp
@@ -73,6 +78,9 @@ struct Arguments {
   const int64* offsets;        // packed sequences: first token of each, then the number of all
   float* saved_outputs;        // y before it is rounded [all_tokens, query_heads, kHeadDim]
   float* saved_weights;        // sums of the rows' weights [all_tokens, query_heads]
+  double* joint_partials;      // workspace [joint_parts, joint_numbers]
+  float* joint_totals;         // workspace [batch, query_heads, kHeadJoint]; null
+                               // where there is no joint before the first token
   Strides q_strides;
   Strides k_strides;
   Strides v_strides;
@@ -82,12 +90,14 @@ struct Arguments {
   int64 all_tokens;            // of all sequences
   int64 all_chunks;            // places for the snapshots of one head
   int64 query_start;           // token of k and v at which q and y begin
-  int64 state_end;             // tokens that the final state takes in; of packed ones it is all
+  int64 held_back;             // tokens at the end that state_pass leaves out of the final state
   int64 query_heads;
   int64 key_heads;
   int64 chunk;                 // tokens per chunk; all of them in attention form
   int64 chunks_per_segment;
   int64 segments;
+  int64 joint_numbers;         // numbers of joint_totals
+  int64 joint_parts;           // blocks that share the features of a head's joint
   int64 segment_totals;        // 1: state_pass sums each segment alone, into segment_states
   double output_scale;         // scale^p; applied where y is not normalised
 };
@@ -113,7 +123,7 @@ struct Sequence {
   int64 rows;         // its first token among the tokens of all sequences
   int64 chunks;
   int64 first_chunk;  // place of its first chunk among those of all sequences
-  int64 state_end;    // first token that the final state leaves out
+  int64 state_end;    // first token that a walk leaves out of the final state
 };
 
 template <typename Args>
@@ -132,7 +142,7 @@ __device__ __forceinline__ Sequence sequence_of(const Args& args, int64 index) {
   // Packed, each sequence has one place more than whole chunks fit: its last may be cut short.
   sequence.first_chunk =
       packed ? sequence.first / args.chunk + index : index * sequence.chunks;
-  sequence.state_end = packed ? sequence.tokens : args.state_end;
+  sequence.state_end = max(sequence.tokens - args.held_back, (int64)0);
   return sequence;
 }
 
@@ -158,7 +168,7 @@ __device__ __forceinline__ int64 chunk_place(
 }
 
 // First token that the state read by a chunk leaves out; for the chunk after the last, the
-// first that the final state leaves out.
+// first that a walk leaves out of the final state.
 template <typename Args>
 __device__ __forceinline__ int64 state_start(
     const Args& args, const Sequence& sequence, int64 chunk) {
@@ -563,6 +573,335 @@ __device__ __forceinline__ void query_features(
     a[r] = operand_times(feature_times(both_low(xi), xj), xkl);
     a[2 + r] = operand_times(feature_times(both_high(xi), xj), xkl);
   }
+}
+
+// Rows on both sides of a joint, where one call ends and another goes on from its state. Near it a
+// row may rest on the state alone, which under strong gates is in effect one key. Where that key's
+// score is small, phi(q) S cancels, in 16 bits beyond use. So the kOverlap tokens on each side meet
+// the caller's states in fp32: features in fp32, short sums in fp32, sums of those in fp64.
+
+constexpr int kRun = 16;  // features of a step
+constexpr int kRuns = kFeatures / kRun;
+constexpr int kJointGroups = 256 / kHeadDim >= 16  ? 16
+                             : 256 / kHeadDim >= 8 ? 8
+                             : 256 / kHeadDim >= 4 ? 4
+                                                   : 2;
+constexpr int kJointThreads = kHeadDim * kJointGroups;  // a value column each, in groups
+constexpr int kJointRows = kOverlap / kJointGroups;
+
+constexpr int kTuplePlaces =  // features of one tuple of tiles
+    kTileSize * (kDegree > 1 ? kTileSize : 1) * (kDegree > 2 ? kTileSize : 1) *
+    (kDegree > 3 ? kTileSize : 1);
+static_assert(kTuplePlaces % kRun == 0, "a run has one tuple");
+
+// kRun features of the tiled symmetric power that follow one another. Features are ordered by
+// non-decreasing tuple of tiles, then by the places within the tiles, the last fastest.
+struct FeatureRun {
+  int tiles[kDegree];
+  int place;  // of the first feature, among those of the tuple
+
+  __device__ __forceinline__ explicit FeatureRun(int run) : place(run * kRun % kTuplePlaces) {
+    int tuple = run * kRun / kTuplePlaces;
+    int tile = 0;
+#pragma unroll
+    for (int position = 0; position < kDegree; position++) {
+      const int more = kDegree - 1 - position;
+      while (tile < kTiles - 1) {
+        // Tuples with this tile here: the rest chosen from it on, C(n + more - 1, more).
+        int count = 1;
+#pragma unroll
+        for (int m = 1; m <= more; m++) count = count * (kTiles - tile + m - 1) / m;
+        if (tuple < count) break;
+        tuple -= count;
+        tile++;
+      }
+      tiles[position] = tile;
+    }
+  }
+
+  __device__ __forceinline__ void advance() {
+    place += kRun;
+    if (place < kTuplePlaces) return;
+    place = 0;
+    // The last tile that can still move does, and all after it move to the same tile.
+    bool moved = false;
+#pragma unroll
+    for (int position = kDegree - 1; position >= 0; position--) {
+      if (!moved && tiles[position] < kTiles - 1) {
+        moved = true;
+        const int tile = tiles[position] + 1;
+#pragma unroll
+        for (int later = position; later < kDegree; later++) tiles[later] = tile;
+      }
+    }
+  }
+
+  // Orderings of the tuple, p! over the factorials of its repetitions.
+  __device__ __forceinline__ float multiplicity() const {
+    int orderings = 1;
+    int repeated = 1;
+#pragma unroll
+    for (int position = 1; position < kDegree; position++) {
+      repeated = tiles[position] == tiles[position - 1] ? repeated + 1 : 1;
+      orderings = orderings * (position + 1) / repeated;
+    }
+    return (float)orderings;
+  }
+
+  // Dimensions whose product a feature of the run is.
+  __device__ __forceinline__ void locate(int (&dimensions)[kDegree], int feature) const {
+    int rest = place + feature;
+#pragma unroll
+    for (int position = kDegree - 1; position >= 0; position--) {
+      dimensions[position] = tiles[position] * kTileSize + rest % kTileSize;
+      rest /= kTileSize;
+    }
+  }
+
+  __device__ __forceinline__ float of(const float* x, int feature) const {
+    int dimensions[kDegree];
+    locate(dimensions, feature);
+    float product = x[dimensions[0]];
+#pragma unroll
+    for (int position = 1; position < kDegree; position++) product *= x[dimensions[position]];
+    return product;
+  }
+};
+
+// The runs of features of block x of a grid.
+struct RunRange {
+  int first;
+  int end;
+
+  __device__ __forceinline__ RunRange()
+      : first((int)((int64)kRuns * blockIdx.x / gridDim.x)),
+        end((int)((int64)kRuns * (blockIdx.x + 1) / gridDim.x)) {}
+};
+
+// What a caller's state, or the gradient of one, is of one head.
+template <typename Number>
+struct JointState {
+  Number* sums;      // [kFeatures, kHeadDim]
+  Number* key_sums;  // [kFeatures], if normalised
+
+  __device__ __forceinline__ JointState(Number* all_sums, Number* all_key_sums, int64 head)
+      : sums(all_sums + head * (int64)kFeatures * kHeadDim),
+        key_sums(all_key_sums + head * (int64)kFeatures) {}
+};
+
+struct JointShared {
+  float x[kOverlap][kHeadDim + 1];
+  float phi[kRun][kOverlap];  // features of x
+  float value_weights[kOverlap];
+  float sum_weights[kOverlap];
+};
+
+// Loads rows [first, first + rows) of one head; rows from `end` on are zero.
+template <int kStride>
+__device__ __forceinline__ void load_joint_rows(
+    float (*target)[kStride], const element* head, int64 token_stride, int64 first, int64 end,
+    int rows) {
+  for (int i = threadIdx.x; i < rows * kHeadDim; i += blockDim.x) {
+    const int64 token = first + i / kHeadDim;
+    target[i / kHeadDim][i % kHeadDim] =
+        token < end ? float_of(head[token * token_stride + i % kHeadDim]) : 0.0f;
+  }
+}
+
+__device__ __forceinline__ void expand_rows(
+    JointShared& shared, const FeatureRun& run, float multiplicity) {
+  for (int i = threadIdx.x; i < kRun * kOverlap; i += kJointThreads) {
+    shared.phi[i / kOverlap][i % kOverlap] =
+        run.of(shared.x[i % kOverlap], i / kOverlap) * multiplicity;
+  }
+}
+
+// Of each row x, this block's share of phi(x) S, and of phi(x) z: to target[row * stride + column],
+// the latter in column kHeadDim. Features count by their multiplicities unless S has them folded in.
+template <bool kMultiplicities, bool kKeySums>
+__device__ __forceinline__ void read_joint(
+    JointShared& shared, const JointState<const float>& state, double* target, int stride) {
+  const RunRange range;
+  const int column = threadIdx.x % kHeadDim;
+  const int first_row = threadIdx.x / kHeadDim * kJointRows;
+  double totals[kJointRows] = {};
+  double weights = 0;
+  FeatureRun run(range.first);
+  for (int index = range.first; index < range.end; index++) {
+    float numbers[kRun];
+#pragma unroll
+    for (int f = 0; f < kRun; f++) {
+      numbers[f] = state.sums[((int64)index * kRun + f) * kHeadDim + column];
+    }
+    __syncthreads();  // x is there; phi of the last run is read
+    expand_rows(shared, run, kMultiplicities ? run.multiplicity() : 1.0f);
+    run.advance();
+    __syncthreads();  // phi is complete
+    float sums[kJointRows] = {};
+#pragma unroll
+    for (int f = 0; f < kRun; f++) {
+#pragma unroll
+      for (int row = 0; row < kJointRows; row += 4) {
+        const float4 phi = *reinterpret_cast<const float4*>(&shared.phi[f][first_row + row]);
+        sums[row] = fmaf(phi.x, numbers[f], sums[row]);
+        sums[row + 1] = fmaf(phi.y, numbers[f], sums[row + 1]);
+        sums[row + 2] = fmaf(phi.z, numbers[f], sums[row + 2]);
+        sums[row + 3] = fmaf(phi.w, numbers[f], sums[row + 3]);
+      }
+    }
+#pragma unroll
+    for (int row = 0; row < kJointRows; row++) totals[row] += sums[row];
+    if (kKeySums && threadIdx.x < kOverlap) {
+      float sum = 0;
+      for (int f = 0; f < kRun; f++) {
+        sum = fmaf(shared.phi[f][threadIdx.x], state.key_sums[index * kRun + f], sum);
+      }
+      weights += sum;
+    }
+  }
+#pragma unroll
+  for (int row = 0; row < kJointRows; row++) {
+    target[(first_row + row) * stride + column] = totals[row];
+  }
+  if (kKeySums && threadIdx.x < kOverlap) target[threadIdx.x * stride + kHeadDim] = weights;
+}
+
+// S <- decay S + sum over the rows of phi(x) u^T, and z <- decay z + sum of phi(x) times the rows'
+// sum_weights, for this block's features, with multiplicities folded in or not. `values` is this
+// thread's column of u.
+template <bool kMultiplicities>
+__device__ __forceinline__ void add_joint(
+    JointShared& shared, const JointState<float>& state, const float (&values)[kOverlap],
+    float decay) {
+  const RunRange range;
+  const int column = threadIdx.x % kHeadDim;
+  FeatureRun run(range.first);
+  for (int index = range.first; index < range.end; index++) {
+    __syncthreads();  // x and weights are there; phi of the last run is read
+    expand_rows(shared, run, kMultiplicities ? run.multiplicity() : 1.0f);
+    run.advance();
+    __syncthreads();  // phi is complete
+#pragma unroll 1
+    for (int f = threadIdx.x / kHeadDim; f < kRun; f += kJointGroups) {
+      float sums[4] = {};
+#pragma unroll
+      for (int row = 0; row < kOverlap; row += 4) {
+        const float4 phi = *reinterpret_cast<const float4*>(&shared.phi[f][row]);
+        sums[0] = fmaf(phi.x, values[row], sums[0]);
+        sums[1] = fmaf(phi.y, values[row + 1], sums[1]);
+        sums[2] = fmaf(phi.z, values[row + 2], sums[2]);
+        sums[3] = fmaf(phi.w, values[row + 3], sums[3]);
+      }
+      float* number = state.sums + ((int64)index * kRun + f) * kHeadDim + column;
+      *number = fmaf(*number, decay, (sums[0] + sums[1]) + (sums[2] + sums[3]));
+    }
+    if (threadIdx.x < kRun) {
+      float sums[4] = {};
+      for (int row = 0; row < kOverlap; row += 4) {
+#pragma unroll
+        for (int e = 0; e < 4; e++) {
+          sums[e] =
+              fmaf(shared.phi[threadIdx.x][row + e], shared.sum_weights[row + e], sums[e]);
+        }
+      }
+      float* number = state.key_sums + index * kRun + threadIdx.x;
+      *number = fmaf(*number, decay, (sums[0] + sums[1]) + (sums[2] + sums[3]));
+    }
+  }
+}
+
+constexpr int kJointSumThreads = 256;
+
+// Adds the shares that the blocks of a joint's kernels left, always in the same order.
+// Grid (joint_numbers / 256 rounded up).
+extern "C" __global__ __launch_bounds__(kJointSumThreads)
+void joint_sums(const __grid_constant__ Arguments args) {
+  const int64 number = blockIdx.x * (int64)kJointSumThreads + threadIdx.x;
+  if (number >= args.joint_numbers) return;
+  double sum = 0;
+  for (int64 part = 0; part < args.joint_parts; part++) {
+    sum += args.joint_partials[part * args.joint_numbers + number];
+  }
+  args.joint_totals[number] = (float)sum;
+}
+
+constexpr int kJointNumbers = kHeadDim + 1;  // of a row: phi(q) S, phi(q) z
+
+constexpr int kHeadJoint = kOverlap * kJointNumbers + 1;  // of a head: its rows, whether they count
+
+// phi(q) S and phi(q) z of the first kOverlap queries of each sequence, with the initial state, in
+// shares of some features each; joint_sums adds them. In a prefill call, tokens of the window come
+// before the queries, and zeros where it has too few; where it is full there is nothing to do.
+// Grid (joint_parts, batch * query_heads).
+extern "C" __global__ __launch_bounds__(kJointThreads)
+void joint_rows(const __grid_constant__ Arguments args) {
+  __shared__ __align__(16) JointShared shared;
+  const int64 batch = blockIdx.y / args.query_heads;
+  const int64 query_head = blockIdx.y % args.query_heads;
+  const int64 head = query_head / (args.query_heads / args.key_heads);
+  const Sequence sequence = sequence_of(args, batch);
+  const element* first_key = head_rows(args.k, args.k_strides, sequence, batch, head);
+  const bool full =
+      args.query_start > 0 &&
+      __syncthreads_or(threadIdx.x < kHeadDim && float_of(first_key[threadIdx.x]) != 0.0f);
+  double* target = args.joint_partials + blockIdx.x * args.joint_numbers +
+                   blockIdx.y * (int64)kHeadJoint;
+  if (threadIdx.x == 0) target[kHeadJoint - 1] = full ? 0.0 : 1.0;
+  if (full) return;
+  load_joint_rows(shared.x, head_rows(args.q, args.q_strides, sequence, batch, query_head),
+                  args.q_strides.token, 0, sequence.tokens - args.query_start, kOverlap);
+  const JointState<const float> state(
+      args.initial_sums, args.initial_key_sums, batch * args.key_heads + head);
+  read_joint<true, kJointNumbers != kHeadDim>(shared, state, target, kJointNumbers);
+}
+
+// What joint_rows has of a row: null if it has nothing. `place` is batch * query_heads + query head.
+__device__ __forceinline__ const float* joint_row(
+    const Arguments& args, int64 place, int64 chunk, int64 row) {
+  const int64 query = row - args.query_start;
+  if (args.joint_totals == nullptr || chunk > 0 || query < 0 || query >= kOverlap) return nullptr;
+  const float* joint = args.joint_totals + place * kHeadJoint;
+  return joint[kHeadJoint - 1] == 0.0f ? nullptr : joint + query * kJointNumbers;
+}
+
+// Takes the last kOverlap tokens of each sequence, which state_pass leaves out, into the final state:
+//   S <- exp(G_last - G) S + sum_j exp(G_last - G_j) phi(k_j) v_j^T
+// with G where state_pass ended.
+// Grid (joint_parts, batch * key_heads).
+extern "C" __global__ __launch_bounds__(kJointThreads)
+void joint_tokens(const __grid_constant__ Arguments args) {
+  __shared__ __align__(16) JointShared shared;
+  const int64 batch = blockIdx.y / args.key_heads;
+  const int64 head = blockIdx.y % args.key_heads;
+  const Sequence sequence = sequence_of(args, batch);
+  const int64 first = sequence.state_end;
+  if (first >= sequence.tokens) return;
+  load_joint_rows(shared.x, head_rows(args.k, args.k_strides, sequence, batch, head),
+                  args.k_strides.token, first, sequence.tokens, kOverlap);
+  float decay = 1;
+  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
+  const int64 chunk = sequence.chunks - 1;
+  const double last = gate_sum[sequence.tokens - 1];
+  decay = expf((float)(last - (first > 0 ? gate_at(args, gate_sum, chunk, first - 1) : 0.0)));
+  for (int row = threadIdx.x; row < kOverlap; row += kJointThreads) {
+    const int64 token = first + row;
+    float weight = token < sequence.tokens ? 1.0f : 0.0f;
+    weight *= expf(
+        (float)(last - gate_at(args, gate_sum, chunk, min(token, sequence.tokens - 1))));
+    shared.value_weights[row] = weight;
+    shared.sum_weights[row] = weight;
+  }
+  __syncthreads();  // the weights are there
+  const element* v = head_rows(args.v, args.v_strides, sequence, batch, head);
+  float values[kOverlap];
+#pragma unroll
+  for (int row = 0; row < kOverlap; row++) {
+    const int64 token = min(first + row, sequence.tokens - 1);
+    values[row] = float_of(v[token * args.v_strides.token + threadIdx.x % kHeadDim]) *
+                  shared.value_weights[row];
+  }
+  const JointState<float> state(args.final_sums, args.final_key_sums, blockIdx.y);
+  add_joint<false>(shared, state, values, decay);
 }
 
 struct StateShared {
@@ -1054,6 +1393,28 @@ __device__ __forceinline__ void read_from_state(
   }
 }
 
+// Rows of a joint take what joint_rows has of them in place of what the snapshot gave.
+__device__ __forceinline__ void take_joint(
+    OutputRows& rows, const Arguments& args, int64 chunk, int64 first) {
+  const int t = threadIdx.x % 4;
+#pragma unroll
+  for (int r = 0; r < kRowBlocks; r++) {
+#pragma unroll
+    for (int c = 0; c < 2; c++) {
+      const int64 row = first + threadIdx.x / 32 * (kRowBlocks * 16) + r * 16 + c * 8 +
+                        threadIdx.x % 32 / 4;
+      const float* joint = joint_row(args, blockIdx.y, chunk, row);
+      if (joint == nullptr) continue;
+#pragma unroll
+      for (int n = 0; n < kHeadDim / 8; n++) {
+        rows.sums[r][n][2 * c] = joint[n * 8 + 2 * t];
+        rows.sums[r][n][2 * c + 1] = joint[n * 8 + 2 * t + 1];
+      }
+      rows.weights[r][c] = t == 0 ? fmaxf(joint[kHeadDim], 0.0f) : 0.0f;
+    }
+  }
+}
+
 // Starts loading a tile of keys and values. Gates relative to the first query row: factors
 // exp(G_row - G_j) of keys before it, G_j - G_row from it on.
 __device__ __forceinline__ void load_keys(
@@ -1215,6 +1576,7 @@ __device__ __forceinline__ void output(const Arguments& args) {
         rows, shared,
         args.snapshots +
             chunk_place(args, block.sequence, block.head, block.chunk) * kSnapshotBytes);
+    take_joint(rows, args, block.chunk, range.row);
     // From its start to row i the state decays by exp(G_i) = exp(G_row) exp(G_i - G_row); the
     // second factor comes later.
     const float decay =

@@ -96,6 +96,7 @@ final class Model_LayerLauncher implements AutoCloseable {
                       /* keyRows= */ 64,
                       /* keyThreads= */ 128,
                       /* keySharedBytes= */ 52224,
+                      /* valuesApart= */ false,
                       /* snapshotBytes= */ 4096L)),
               new KernelImage<>(
                   "sm_90a",
@@ -110,6 +111,7 @@ final class Model_LayerLauncher implements AutoCloseable {
                       /* keyRows= */ 64,
                       /* keyThreads= */ 128,
                       /* keySharedBytes= */ 52224,
+                      /* valuesApart= */ false,
                       /* snapshotBytes= */ 4096L))),
           /* serving= */ List.of(
               new KernelImage<>(

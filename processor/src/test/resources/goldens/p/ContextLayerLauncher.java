@@ -100,6 +100,7 @@ public final class ContextLayerLauncher implements AutoCloseable {
                       /* keyRows= */ 64,
                       /* keyThreads= */ 128,
                       /* keySharedBytes= */ 56320,
+                      /* valuesApart= */ false,
                       /* snapshotBytes= */ 304128L)),
               new KernelImage<>(
                   "sm_90a",
@@ -110,10 +111,11 @@ public final class ContextLayerLauncher implements AutoCloseable {
                       /* stateSharedBytes= */ 38912,
                       /* queryRows= */ 128,
                       /* queryThreads= */ 256,
-                      /* querySharedBytes= */ 92928,
-                      /* keyRows= */ 64,
-                      /* keyThreads= */ 128,
-                      /* keySharedBytes= */ 56320,
+                      /* querySharedBytes= */ 114944,
+                      /* keyRows= */ 128,
+                      /* keyThreads= */ 256,
+                      /* keySharedBytes= */ 114944,
+                      /* valuesApart= */ true,
                       /* snapshotBytes= */ 304128L))),
           /* serving= */ List.of(
               new KernelImage<>(

@@ -13,6 +13,7 @@ package org.powerattention.runtime;
  *     values
  * @param keyThreads threads of that block
  * @param keySharedBytes dynamic shared memory of that block, in bytes
+ * @param valuesApart whether the gradients of values have a pass of their own, of the same sizes
  * @param snapshotBytes bytes of one chunk's state snapshot of one key/value head
  */
 public record BackwardTiling(
@@ -25,5 +26,6 @@ public record BackwardTiling(
     int keyRows,
     int keyThreads,
     int keySharedBytes,
+    boolean valuesApart,
     long snapshotBytes)
     implements Tiling {}

@@ -26,7 +26,7 @@ import org.powerattention.runtime.spi.WindowView;
 class GradientArgumentsTest {
   private static final String SOURCE = "Power2Dim64Launcher.backward.sm_90a.cu";
   private static final BackwardTiling TILING =
-      new BackwardTiling(256, 128, 0, 128, 256, 0, 64, 128, 0, 2304 * (64 * 2 + 4));
+      new BackwardTiling(256, 128, 0, 128, 256, 0, 64, 128, 0, false, 2304 * (64 * 2 + 4));
 
   @Test
   void everyFieldIsWhereTheKernelsReadIt() throws IOException {

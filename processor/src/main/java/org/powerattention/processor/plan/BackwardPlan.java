@@ -4,7 +4,11 @@ import java.util.List;
 import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 
-/** Tile sizes of the backward kernels, which use tensor cores for every dtype. */
+/**
+ * Tile sizes of the backward kernels, which use tensor cores for every dtype. On Hopper, those of
+ * the queries', keys' and values' gradients are written with {@code wgmma} where {@link #usesWgmma}
+ * says so.
+ */
 final class BackwardPlan {
   private static final int WARP = 32;
   private static final int WARP_ROWS = 16;
@@ -37,8 +41,32 @@ final class BackwardPlan {
     this.wide = headDim > 64;
   }
 
+  /**
+   * Bytes of shared memory of a multiprocessor of Hopper's, and those that each block costs more.
+   */
+  private static final int HOPPER_SHARED_BYTES = 228 << 10;
+
+  private static final int HOPPER_BLOCK_BYTES = 1 << 10;
+
+  /** Warpgroups of a block of 64 rows each: two blocks of these did better than one of four. */
+  private static final int GROUPS = 2;
+
+  private static final int GROUP_ROWS = 64;
+  private static final int GROUP_THREADS = 128;
+  private static final int MAX_SLOTS = 8;
+
   /** Rows of a block with its shared memory. */
   private record Block(int warps, int stages, int sharedBytes) {}
+
+  /** Whether a spec's gradients are computed by {@code wgmma}, from snapshots in its layout. */
+  static boolean usesWgmma(KernelSpec spec, Family family) {
+    return family.multipliesInGroups(spec) && spec.degree() == 2;
+  }
+
+  /** Returns the most columns, a divisor of headDim, that one {@code wgmma} is written for. */
+  static int stripColumns(KernelSpec spec) {
+    return Math.min(64, Integer.lowestOneBit(spec.headDim()));
+  }
 
   static BackwardSizes of(KernelSpec spec, Family family, List<Constant> constants) {
     return new BackwardPlan(spec, family).plan(constants);
@@ -49,10 +77,6 @@ final class BackwardPlan {
     int warpFeatures = warpFeatures(features);
     int stateWarps = Math.min(MAX_STATE_WARPS, divideUp(features, warpFeatures));
     int stateShared = stateSharedBytes();
-    // Queries do not wait for a chunk's end in the middle of a block where that can be avoided.
-    int queryWarps = spec.chunk() % (MAX_QUERY_WARPS * WARP_ROWS) == 0 ? MAX_QUERY_WARPS : 4;
-    Block query = block(queryWarps, stepBytes(12));
-    Block key = block(MAX_KEY_WARPS, stepBytes(16));
     long snapshotBytes =
         (long) features * (headDim * operandBytes + (spec.normalized() ? Float.BYTES : 0));
 
@@ -63,14 +87,7 @@ final class BackwardPlan {
     add(constants, "kWarpBlocks", warpFeatures / 16, "blocks of 16 features of a warp");
     add(constants, "kStateThreads", stateThreads, "threads of a state block");
     add(constants, "kStateSharedBytes", stateShared, "its shared memory, bytes");
-    add(constants, "kQueryRows", query.warps * WARP_ROWS, "rows of a query block");
-    add(constants, "kQueryThreads", query.warps * WARP, "its threads");
-    add(constants, "kQueryStages", query.stages, "slabs of a snapshot that it holds");
-    add(constants, "kQuerySharedBytes", query.sharedBytes, "its shared memory, bytes");
-    add(constants, "kKeyRows", key.warps * WARP_ROWS, "rows of a key block");
-    add(constants, "kKeyThreads", key.warps * WARP, "its threads");
-    add(constants, "kKeyStages", key.stages, "slabs of a snapshot that it holds");
-    add(constants, "kKeySharedBytes", key.sharedBytes, "its shared memory, bytes");
+    Rows rows = usesWgmma(spec, family) ? wgmmaRows(constants) : rows(constants);
     constants.add(
         new Constant(
             "long long",
@@ -81,13 +98,86 @@ final class BackwardPlan {
         stateFeatures,
         stateThreads,
         stateShared,
+        rows.queryRows,
+        rows.queryThreads,
+        rows.querySharedBytes,
+        rows.keyRows,
+        rows.keyThreads,
+        rows.keySharedBytes,
+        rows.valuesApart,
+        snapshotBytes);
+  }
+
+  /** Blocks of query rows and of key rows. */
+  private record Rows(
+      int queryRows,
+      int queryThreads,
+      int querySharedBytes,
+      int keyRows,
+      int keyThreads,
+      int keySharedBytes,
+      boolean valuesApart) {}
+
+  private Rows rows(List<Constant> constants) {
+    // Queries do not wait for a chunk's end in the middle of a block where that can be avoided.
+    int queryWarps = spec.chunk() % (MAX_QUERY_WARPS * WARP_ROWS) == 0 ? MAX_QUERY_WARPS : 4;
+    Block query = block(queryWarps, stepBytes(12));
+    Block key = block(MAX_KEY_WARPS, stepBytes(16));
+    add(constants, "kQueryRows", query.warps * WARP_ROWS, "rows of a query block");
+    add(constants, "kQueryThreads", query.warps * WARP, "its threads");
+    add(constants, "kQueryStages", query.stages, "slabs of a snapshot that it holds");
+    add(constants, "kQuerySharedBytes", query.sharedBytes, "its shared memory, bytes");
+    add(constants, "kKeyRows", key.warps * WARP_ROWS, "rows of a key block");
+    add(constants, "kKeyThreads", key.warps * WARP, "its threads");
+    add(constants, "kKeyStages", key.stages, "slabs of a snapshot that it holds");
+    add(constants, "kKeySharedBytes", key.sharedBytes, "its shared memory, bytes");
+    return new Rows(
         query.warps * WARP_ROWS,
         query.warps * WARP,
         query.sharedBytes,
         key.warps * WARP_ROWS,
         key.warps * WARP,
         key.sharedBytes,
-        snapshotBytes);
+        false);
+  }
+
+  /** Queries, keys and values share one size of block. */
+  private Rows wgmmaRows(List<Constant> constants) {
+    int blocks = wide ? 1 : 2; // registers allow 128 or 255 to a thread
+    int limit = HOPPER_SHARED_BYTES / blocks - HOPPER_BLOCK_BYTES;
+    int slots = MAX_SLOTS;
+    while (wgmmaSharedBytes(slots) > limit) {
+      slots--;
+    }
+    int rows = GROUPS * GROUP_ROWS;
+    int threads = GROUPS * GROUP_THREADS;
+    int sharedBytes = wgmmaSharedBytes(slots);
+    add(constants, "kGroups", GROUPS, "warpgroups of a block of 64 queries or keys each");
+    add(constants, "kGradientThreads", threads, "its threads");
+    add(constants, "kGradientBlocks", blocks, "such blocks of a multiprocessor");
+    add(constants, "kSlots", slots, "slabs of a snapshot that it holds");
+    add(constants, "kStrip", stripColumns(spec), "columns of one product");
+    add(constants, "kGradientSharedBytes", sharedBytes, "its shared memory, bytes");
+    return new Rows(rows, threads, sharedBytes, rows, threads, sharedBytes, true);
+  }
+
+  /** Bytes of struct GradientShared of block_90a.cuh, or a few more. */
+  private int wgmmaSharedBytes(int slots) {
+    int rowBytes = headDim * (2 * elementBytes + Float.BYTES);
+    int slabBytes = SLAB_FEATURES * headDim * elementBytes;
+    int tokenBytes = 2 * 2 * GROUP_ROWS * headDim * elementBytes;
+    int sourceBytes = GROUPS * GROUP_THREADS * 2 * Long.BYTES;
+    int termBytes = 2 * GROUPS * GROUP_ROWS * 4 * Float.BYTES;
+    int barrierBytes = slots * 2 * Long.BYTES;
+    int placeBytes = (8 + GROUPS) * Long.BYTES;
+    int bytes =
+        GROUPS * GROUP_ROWS * rowBytes
+            + Math.max(slots * slabBytes, tokenBytes)
+            + sourceBytes
+            + termBytes
+            + barrierBytes
+            + placeBytes;
+    return divideUp(bytes, 128) * 128;
   }
 
   /** A warp's accumulators are its features times all value columns, in registers. */

@@ -7,7 +7,9 @@ import org.powerattention.annotations.KernelSpec;
 public enum Family {
   /** Tensor cores by {@code mma.sync} and {@code cp.async}: Ampere and everything after it. */
   SM_80("sm_80"),
-  /** Hopper: for BF16, the asynchronous products of {@code wgmma}. */
+  /**
+   * Hopper: for BF16, the asynchronous products of {@code wgmma} where kernels are written for it.
+   */
   SM_90A("sm_90a");
 
   private final String architecture;

@@ -47,7 +47,7 @@ public record KernelPlan(
           case BACKWARD -> BackwardPlan.of(spec, family, constants);
           case SERVING -> ServingPlan.of(spec, constants);
         };
-    return new KernelPlan(spec, part, family, symbols(spec, family), constants, sizes);
+    return new KernelPlan(spec, part, family, symbols(spec, part, family), constants, sizes);
   }
 
   /** Plans all of a spec's kernels: part after part, each with its families, oldest first. */
@@ -57,7 +57,7 @@ public record KernelPlan(
         .toList();
   }
 
-  private static Map<String, Integer> symbols(KernelSpec spec, Family family) {
+  private static Map<String, Integer> symbols(KernelSpec spec, Part part, Family family) {
     Map<String, Integer> symbols = new TreeMap<>();
     symbols.put("DEGREE", spec.degree());
     for (DType dtype : DType.values()) {
@@ -66,7 +66,17 @@ public record KernelPlan(
     symbols.put("GATED", spec.gated() ? 1 : 0);
     symbols.put("NORMALIZED", spec.normalized() ? 1 : 0);
     symbols.put("SM90", family == Family.SM_90A ? 1 : 0);
-    symbols.put("WGMMA", family.multipliesInGroups(spec) ? 1 : 0);
+    symbols.put("WGMMA", usesWgmma(spec, part, family) ? 1 : 0);
+    symbols.put("STRIP", BackwardPlan.stripColumns(spec));
     return symbols;
+  }
+
+  /** Whether kernels of a part are written with {@code wgmma}. */
+  private static boolean usesWgmma(KernelSpec spec, Part part, Family family) {
+    return switch (part) {
+      case FORWARD -> family.multipliesInGroups(spec);
+      case BACKWARD -> BackwardPlan.usesWgmma(spec, family);
+      case SERVING -> false;
+    };
   }
 }

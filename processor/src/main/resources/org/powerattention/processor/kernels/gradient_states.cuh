@@ -111,15 +111,38 @@ __device__ __forceinline__ void read_state(
 #endif
 }
 
-// Writes this block's part of a snapshot: S [kFeatures][kHeadDim] as operands, z [kFeatures] in
-// fp32, with the multiplicities that the tiled symmetric power leaves out folded in.
+// Writes this block's part of a snapshot: S as operands, z [kFeatures] in fp32, with the
+// multiplicities that the tiled symmetric power leaves out folded in.
 __device__ __forceinline__ void write_snapshot(StateSlice& slice, unsigned char* snapshot) {
   stored* sums = reinterpret_cast<stored*>(snapshot);
+#if WGMMA
+  // An image: core matrices of 8 features by 8 columns. Lanes g and t have column g and features 2t
+  // and 2t + 1 of each.
+  stored* lane = sums + (int64)slice.first_block * 2 * kEightRows + threadIdx.x % 4 * 16 +
+                 threadIdx.x % 32 / 4;
+#pragma unroll
+  for (int block = 0; block < kWarpBlocks; block++) {
+    if (!slice.in_range(block)) break;
+    const float multiplicity = slice.blocks[block].multiplicity();
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+#pragma unroll
+      for (int m = 0; m < kHeadDim / 16; m++) {
+#pragma unroll
+        for (int c = 0; c < 4; c++) {
+          lane[(block * 2 + half) * kEightRows + (2 * m + c / 2) * kCoreElements + c % 2 * 8] =
+              stored_of(slice.sums[m][block][half][c] * multiplicity);
+        }
+      }
+    }
+  }
+#else
   slice.for_each([&](float& value, int block, int feature, int column) {
     if (feature >= kFeatures) return;
     sums[(int64)feature * kHeadDim + column] =
         stored_of(value * slice.blocks[block].multiplicity());
   });
+#endif
 #if NORMALIZED
   float* key_sums = reinterpret_cast<float*>(snapshot + kSnapshotSums);
   for_each_key_sum(slice, [&](float sum, int block, int feature) {

@@ -46,10 +46,10 @@ __device__ __forceinline__ void bring_slabs(OutputShared& shared, const unsigned
   constexpr int bytes = sizeof(shared.slabs[0]);
   for (int slab = 0; slab < kSlabs; slab++) {
     const int stage = slab % kSlabStages;
-    barrier_wait(&shared.slab_empty[stage], slab / kSlabStages % 2 ^ 1);
-    barrier_arrive(&shared.slab_full[stage], bytes);
+    barrier_wait(shared.slab_empty[stage], slab / kSlabStages % 2 ^ 1);
+    barrier_expect(shared.slab_full[stage], bytes);
     copy_bulk(shared.slabs[stage], snapshot + (int64)slab * bytes, bytes,
-              &shared.slab_full[stage]);
+              shared.slab_full[stage]);
   }
 }
 
@@ -61,7 +61,7 @@ __device__ __forceinline__ void bring_tiles(OutputShared& shared, const KeyRange
 #pragma unroll 1
   for (int64 first = range.first; first < range.end; first += kKeyTile, tile++) {
     const int stage = tile % kKeyStages;
-    barrier_wait(&shared.keys_empty[stage], tile / kKeyStages % 2 ^ 1);
+    barrier_wait(shared.keys_empty[stage], tile / kKeyStages % 2 ^ 1);
     body(first, shared.keys[stage]);
   }
 }
@@ -105,7 +105,7 @@ __device__ __forceinline__ void bring_rows(
         }
       }
     }
-    uint64* full = &shared.keys_full[&keys - shared.keys];
+    uint64& full = shared.keys_full[&keys - shared.keys];
     if (aligned) {
       barrier_arrive_when_copied(full);
     } else {
@@ -152,7 +152,7 @@ __device__ __forceinline__ void bring_gates(
       }
 #endif
     }
-    barrier_arrive(&shared.keys_full[&keys - shared.keys]);
+    barrier_arrive(shared.keys_full[&keys - shared.keys]);
   });
 }
 
@@ -209,8 +209,8 @@ __device__ __forceinline__ void read_from_state(GroupSums& sums, OutputShared& s
       if (kSlabs % 2 != 0 && slab == kSlabs) break;
       const int stage = slab % kSlabStages;
       slab_features(a[i], low, high, block, lane % 4);
-      barrier_wait(&shared.slab_full[stage], slab / kSlabStages % 2);
-      products_begin();
+      barrier_wait(shared.slab_full[stage], slab / kSlabStages % 2);
+      wgmma_fence();
 #pragma unroll
       for (int step = 0; step < 4; step++) {
         if (kFeatures % 64 != 0 && slab * 64 + step * 16 >= kFeatures) break;
@@ -218,13 +218,13 @@ __device__ __forceinline__ void read_from_state(GroupSums& sums, OutputShared& s
             sums, a[i][step],
             summed_rows<kSumColumns>(shared.slabs[stage] + step * 16 * kSumColumns));
       }
-      products_commit();
-      products_wait<1>();  // the last slab is multiplied
-      if (slab > 0 && lane == 0) barrier_arrive(&shared.slab_empty[(slab - 1) % kSlabStages]);
+      wgmma_commit();
+      wgmma_wait<1>();  // the last slab is multiplied
+      if (slab > 0 && lane == 0) barrier_arrive(shared.slab_empty[(slab - 1) % kSlabStages]);
     }
   }
-  products_wait<0>();
-  products_done(sums);
+  wgmma_wait();
+  wgmma_results(sums);
 #if NORMALIZED
   // Weights of an even degree are not negative: what is, is rounding.
   sums[kHeadDim / 2] = fmaxf(sums[kHeadDim / 2], 0.0f);
@@ -261,7 +261,7 @@ __device__ __forceinline__ void multiply_scores(
   for (int d = 0; d < kHeadDim / 16; d++) {
     load_matrices(q[d], &shared.q[threadIdx.x / 32 * 16 + lane % 16][d * 16 + lane / 16 * 8]);
   }
-  products_begin();
+  wgmma_fence();
 #pragma unroll
   for (int d = 0; d < kHeadDim / 16; d++) {
     const uint64 k = summed_columns<kHeadDim>(keys.k + core_place<kHeadDim>(0, d * 16));
@@ -271,7 +271,7 @@ __device__ __forceinline__ void multiply_scores(
       multiply_group<false>(scores, q[d], k);
     }
   }
-  products_commit();
+  wgmma_commit();
 }
 
 // w_ij of a tile's keys from its scores, as A operands. On the diagonal, where the tile holds the
@@ -310,13 +310,13 @@ __device__ __forceinline__ void weigh(
 // sums += sum over a tile's keys of w_ij (v_j, 1). Left under way.
 __device__ __forceinline__ void multiply_values(
     GroupSums& sums, const Pair (&weights)[kKeyTile / 16][4], const KeyTile& keys) {
-  products_begin();
+  wgmma_fence();
 #pragma unroll
   for (int n = 0; n < kKeyTile / 16; n++) {
     multiply_group<true>(sums, weights[n],
                          summed_rows<kSumColumns>(keys.v + n * 16 * kSumColumns));
   }
-  products_commit();
+  wgmma_commit();
 }
 
 // sums = factors * sums + sum over the keys up to each of a warpgroup's rows of w_ij (v_j, 1). The
@@ -328,11 +328,11 @@ __device__ __forceinline__ void attend(
   const int tiles = (int)((range.end - range.first + kKeyTile - 1) / kKeyTile);
   const int diagonal = (int)((group_row - range.first) / kKeyTile);
   const auto arrived = [&](int tile) {
-    barrier_wait(&shared.keys_full[tile % kKeyStages], tile / kKeyStages % 2);
-    fence_shared();
+    barrier_wait(shared.keys_full[tile % kKeyStages], tile / kKeyStages % 2);
+    fence_async_reads();
   };
   const auto release = [&](int tile) {
-    if (threadIdx.x % 32 == 0) barrier_arrive(&shared.keys_empty[tile % kKeyStages]);
+    if (threadIdx.x % 32 == 0) barrier_arrive(shared.keys_empty[tile % kKeyStages]);
   };
   int released = 0;
   if (group_row < range.end) {
@@ -343,8 +343,8 @@ __device__ __forceinline__ void attend(
       const KeyTile& keys = shared.keys[tile % kKeyStages];
       arrived(tile);
       multiply_scores(scores, shared, keys);
-      products_wait<0>();
-      products_done(scores);
+      wgmma_wait();
+      wgmma_results(scores);
       if (tile < diagonal) {
         weigh<false>(weights, scores, keys, row_gates);
       } else {
@@ -352,8 +352,8 @@ __device__ __forceinline__ void attend(
         weigh<true>(weights, scores, keys, row_gates);
       }
       multiply_values(sums, weights, keys);
-      products_wait<0>();
-      products_done(sums);
+      wgmma_wait();
+      wgmma_results(sums);
       release(tile);
     }
     released = diagonal + 1;
@@ -427,14 +427,14 @@ __device__ __forceinline__ void output(const Arguments& args) {
   if (!block.locate(args, kWithState)) return;
   if (threadIdx.x == 0) {
     for (int stage = 0; stage < kSlabStages; stage++) {
-      barrier_init(&shared.slab_full[stage], 1);
-      barrier_init(&shared.slab_empty[stage], kMultipliers / 32);
+      barrier_init(shared.slab_full[stage], 1);
+      barrier_init(shared.slab_empty[stage], kMultipliers / 32);
     }
     for (int stage = 0; stage < kKeyStages; stage++) {
-      barrier_init(&shared.keys_full[stage], kKeyBringers);
-      barrier_init(&shared.keys_empty[stage], kMultipliers / 32);
+      barrier_init(shared.keys_full[stage], kKeyBringers);
+      barrier_init(shared.keys_empty[stage], kMultipliers / 32);
     }
-    barrier_init_done();
+    barrier_init_fence();
   }
   __syncthreads();
   if (threadIdx.x >= kMultipliers) {

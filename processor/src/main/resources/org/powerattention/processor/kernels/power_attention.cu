@@ -67,6 +67,7 @@
 #include "forward_joints.cuh"
 #if WGMMA
 #include "wgmma.cuh"
+#include "core_matrices.cuh"
 #include "group_products.cuh"
 #include "state_pass_90a.cuh"
 #include "output_pass_90a.cuh"

@@ -16,9 +16,15 @@
 //   joint_values         dv likewise
 //   joint_sums           adds the shares
 //   query_gradients      dq from the state at the chunk's start and from the chunk's keys
+#if WGMMA
+//   key_gradients        dk from the state's gradient and from the chunk's queries
+//   value_gradients      dv, likewise
+#else
 //   key_gradients        dk and dv from the state's gradient and from the chunk's queries
+#endif
 #if GATED
-//   gate_gradients       dlog_gate from sums that the two before it leave
+//   gate_totals          of each chunk, the sums that the kernels before it leave
+//   gate_gradients       dlog_gate from these sums
 #endif
 //
 // Notation: as in the forward source.
@@ -67,6 +73,11 @@
 #else
 #include "features_p4.cuh"
 #endif
+#if WGMMA
+#include "wgmma.cuh"
+#include "strip_products.cuh"
+#include "images.cuh"
+#endif
 #include "contraction.cuh"
 #include "gradient_tiles.cuh"
 #if NORMALIZED
@@ -76,8 +87,15 @@
 #include "segment_joins.cuh"
 #include "joints.cuh"
 #include "gradient_joints.cuh"
+#if WGMMA
+#include "block_90a.cuh"
+#include "contraction_90a.cuh"
+#include "query_gradients_90a.cuh"
+#include "key_gradients_90a.cuh"
+#else
 #include "query_gradients.cuh"
 #include "key_gradients.cuh"
+#endif
 #if GATED
 #include "gate_gradients.cuh"
 #endif

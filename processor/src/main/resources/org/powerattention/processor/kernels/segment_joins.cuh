@@ -138,7 +138,15 @@ __device__ __forceinline__ void join_words(const Arguments& args) {
   }
 #endif
   constexpr int numbers = 16 / sizeof(stored);
-  join<kGradient, numbers>(args, word, word * numbers, (int)(word * numbers / kHeadDim), true);
+#if WGMMA
+  // Eight columns of a feature in a core matrix.
+  const int feature = (int)(word / kHeadDim * 8 + word % 8);
+  const int64 number = (int64)feature * kHeadDim + word % kHeadDim / 8 * 8;
+#else
+  const int64 number = word * numbers;
+  const int feature = (int)(number / kHeadDim);
+#endif
+  join<kGradient, numbers>(args, word, number, feature, true);
 }
 
 // Adds to each segment's states what precedes the segment.

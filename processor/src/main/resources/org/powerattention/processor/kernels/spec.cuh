@@ -10,6 +10,7 @@
 #define NORMALIZED 1
 #define SM90 0
 #define WGMMA 0
+#define STRIP 64
 
 constexpr int kDegree = 2;
 constexpr int kHeadDim = 64;

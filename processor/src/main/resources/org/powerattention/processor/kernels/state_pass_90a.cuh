@@ -130,13 +130,13 @@ __device__ __forceinline__ void add_tokens(
   build(0);
 #pragma unroll
   for (int i = 0; i < products; i++) {
-    products_begin();
+    wgmma_fence();
     multiply_group<true>(
         tiles.sums[i % kGroupTiles], a[i % 3],
         summed_rows<kSumColumns>(step.values + i / kGroupTiles * 16 * kSumColumns));
-    products_commit();
+    wgmma_commit();
     if (i + 1 < products) build(i + 1);
-    products_wait<1>();
+    wgmma_wait<1>();
     if (i == 1 || products == 1) release();
   }
 }
@@ -302,7 +302,7 @@ __device__ __forceinline__ void bring_chunk(
       const int64 from = two + i * kStateTokens;
       if (from >= end) break;
       StateStep& target = shared.steps[step % kStateStages];
-      uint64* full = &shared.full[step % kStateStages];
+      uint64& full = shared.full[step % kStateStages];
       keys[i ^ 1].load(range, from + kStateTokens);
       float* step_weights = shared.weights[step % 2];
       if (thread < kStateTokens) {
@@ -310,7 +310,7 @@ __device__ __forceinline__ void bring_chunk(
         next = weights.of(from + kStateTokens + thread);
       }
       group_sync(1, kGroup);  // the weights are there
-      barrier_wait(&shared.empty[step % kStateStages], step / kStateStages % 2 ^ 1);
+      barrier_wait(shared.empty[step % kStateStages], step / kStateStages % 2 ^ 1);
       bring_values(target, range, from);
       barrier_arrive_when_copied(full);
       if (range.k_aligned) {
@@ -367,10 +367,10 @@ void state_pass(const __grid_constant__ Arguments args) {
 #endif
   if (threadIdx.x == 0) {
     for (int stage = 0; stage < kStateStages; stage++) {
-      barrier_init(&shared.full[stage], 2 * kGroup);
-      barrier_init(&shared.empty[stage], kStateMultipliers / 32);
+      barrier_init(shared.full[stage], 2 * kGroup);
+      barrier_init(shared.empty[stage], kStateMultipliers / 32);
     }
-    barrier_init_done();
+    barrier_init_fence();
   }
   __syncthreads();
 
@@ -415,18 +415,18 @@ void state_pass(const __grid_constant__ Arguments args) {
 #pragma unroll 1
     for (int64 first = chunk_first; first < chunk_end; first += kStateTokens, step++) {
       const int stage = step % kStateStages;
-      barrier_wait(&shared.full[stage], step / kStateStages % 2);
-      fence_shared();
+      barrier_wait(shared.full[stage], step / kStateStages % 2);
+      fence_async_reads();
       add_tokens(tiles, shared.steps[stage], [&] {
         if (step > first_step && threadIdx.x % 32 == 0) {
-          barrier_arrive(&shared.empty[(step - 1) % kStateStages]);
+          barrier_arrive(shared.empty[(step - 1) % kStateStages]);
         }
       });
     }
-    products_wait<0>();
+    wgmma_wait();
 #pragma unroll
-    for (int i = 0; i < kGroupTiles; i++) products_done(tiles.sums[i]);
-    if (threadIdx.x % 32 == 0) barrier_arrive(&shared.empty[(step - 1) % kStateStages]);
+    for (int i = 0; i < kGroupTiles; i++) wgmma_results(tiles.sums[i]);
+    if (threadIdx.x % 32 == 0) barrier_arrive(shared.empty[(step - 1) % kStateStages]);
   });
 
   if (args.segments > 1) {

@@ -149,6 +149,31 @@ final class KernelPlanTest {
   }
 
   @Test
+  void gradientsOfDegree2InBf16AreForWgmmaOnHopper() {
+    for (KernelSpec spec : specs()) {
+      boolean expected = spec.degree() == 2 && spec.dtype() == DType.BF16;
+      KernelPlan plan = KernelPlan.of(spec, Part.BACKWARD, Family.SM_90A);
+      BackwardSizes sizes = (BackwardSizes) plan.sizes();
+      assertWithMessage("%s", spec).that(plan.symbols().get("WGMMA")).isEqualTo(expected ? 1 : 0);
+      assertWithMessage("%s", spec).that(sizes.valuesApart()).isEqualTo(expected);
+      assertThat(KernelPlan.of(spec, Part.BACKWARD, Family.SM_80).symbols())
+          .containsEntry("WGMMA", 0);
+      if (expected) {
+        Map<String, Long> constants = constants(plan);
+        long blocks = constants.get("kGradientBlocks");
+        assertWithMessage("%s", spec)
+            .that(blocks * (sizes.querySharedBytes() + 1024))
+            .isAtMost(228 << 10);
+        assertWithMessage("%s", spec)
+            .that(sizes.keySharedBytes())
+            .isEqualTo(sizes.querySharedBytes());
+        assertWithMessage("%s", spec).that(constants.get("kSlots")).isAtLeast(4);
+        assertWithMessage("%s", spec).that(spec.headDim() % constants.get("kStrip")).isEqualTo(0);
+      }
+    }
+  }
+
+  @Test
   void symbolsAreThoseOfTheSpec() {
     KernelSpec spec = new KernelSpec(3, 64, 1024, DType.FP16, true, false);
     assertThat(KernelPlan.of(spec, Part.FORWARD, Family.SM_90A).symbols())
@@ -168,7 +193,9 @@ final class KernelPlanTest {
             "SM90",
             1,
             "WGMMA",
-            0);
+            0,
+            "STRIP",
+            64);
     assertThat(KernelPlan.of(spec, Part.FORWARD, Family.SM_80).symbols()).containsEntry("SM90", 0);
   }
 

@@ -120,7 +120,9 @@ final class KernelSourcesTest {
         kernels.addAll(List.of("joint_gradient", "joint_queries", "joint_keys"));
         kernels.addAll(List.of("joint_values", "joint_sums"));
         kernels.addAll(List.of("query_gradients", "key_gradients"));
-        kernels.addAll(gated ? List.of("gate_sum", "gate_gradients") : List.of());
+        boolean wgmma = source.plan().symbols().get("WGMMA") != 0;
+        kernels.addAll(wgmma ? List.of("value_gradients") : List.of());
+        kernels.addAll(gated ? List.of("gate_sum", "gate_totals", "gate_gradients") : List.of());
         kernels.addAll(source.spec().normalized() ? List.of("row_terms") : List.of());
       }
       case SERVING -> {

@@ -10,5 +10,6 @@ public record BackwardTiling(
     int keyRows,
     int keyThreads,
     int keySharedBytes,
+    boolean valuesApart,
     long snapshotBytes)
     implements Tiling {}

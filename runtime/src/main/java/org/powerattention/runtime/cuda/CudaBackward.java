@@ -17,9 +17,9 @@ import org.powerattention.runtime.spi.SavedView;
 final class CudaBackward {
   private static final int GATE_THREADS = 256; // kGateThreads of gate_sum.cuh
   private static final int ROW_TERM_THREADS = 256; // kRowTermThreads of row_terms.cuh
+  private static final int ROW_TERM_TOKENS = 64; // kRowTermTokens of row_terms.cuh
   private static final int JOIN_THREADS = 256; // kJoinThreads of segment_joins.cuh
-  private static final int GATE_GRADIENT_THREADS = 1024; // of gate_gradients.cuh
-  private static final int WARP = 32;
+  private static final int GATE_GRADIENT_THREADS = 256; // of gate_gradients.cuh
 
   private final KernelSpec spec;
   private final BackwardTiling tiling;
@@ -37,6 +37,8 @@ final class CudaBackward {
   private final CudaKernel jointSums;
   private final CudaKernel queryGradients;
   private final CudaKernel keyGradients;
+  private final @Nullable CudaKernel valueGradients;
+  private final @Nullable CudaKernel gateTotals;
   private final @Nullable CudaKernel gateGradients;
 
   CudaBackward(KernelSpec spec, BackwardTiling tiling, CudaModule module, CudaBackend backend) {
@@ -56,6 +58,9 @@ final class CudaBackward {
     this.jointSums = module.kernel("joint_sums", 0);
     this.queryGradients = module.kernel("query_gradients", tiling.querySharedBytes());
     this.keyGradients = module.kernel("key_gradients", tiling.keySharedBytes());
+    this.valueGradients =
+        tiling.valuesApart() ? module.kernel("value_gradients", tiling.keySharedBytes()) : null;
+    this.gateTotals = spec.gated() ? module.kernel("gate_totals", 0) : null;
     this.gateGradients = spec.gated() ? module.kernel("gate_gradients", 0) : null;
   }
 
@@ -130,10 +135,9 @@ final class CudaBackward {
     if (gateSum != null) {
       gateSum.launch(plan.chunks(), heads, 1, GATE_THREADS, 0, stream, arguments);
     }
-    if (rowTerms != null && plan.allTokens() > 0) {
-      long rows = plan.allTokens() * problem.queryHeads();
-      long blocks = ForwardPlan.divideUp(rows, ROW_TERM_THREADS / WARP);
-      rowTerms.launch(blocks, 1, 1, ROW_TERM_THREADS, 0, stream, arguments);
+    if (rowTerms != null) {
+      long blocks = ForwardPlan.divideUp(Math.max(1, problem.tokens()), ROW_TERM_TOKENS);
+      rowTerms.launch(blocks, queryHeads, 1, ROW_TERM_THREADS, 0, stream, arguments);
     }
     if (plan.walks()) {
       walk(stateWalk, plan, heads, stream, arguments);
@@ -154,16 +158,13 @@ final class CudaBackward {
         tiling.querySharedBytes(),
         stream,
         arguments);
-    keyGradients.launch(
-        ForwardPlan.divideUp(Math.max(1, problem.tokens()), tiling.keyRows()),
-        heads,
-        1,
-        tiling.keyThreads(),
-        tiling.keySharedBytes(),
-        stream,
-        arguments);
-    if (gateGradients != null) {
-      gateGradients.launch(heads, 1, 1, GATE_GRADIENT_THREADS, 0, stream, arguments);
+    keys(keyGradients, plan, heads, stream, arguments);
+    if (valueGradients != null) {
+      keys(valueGradients, plan, heads, stream, arguments);
+    }
+    if (gateTotals != null && gateGradients != null) {
+      gateTotals.launch(plan.chunks(), heads, 1, GATE_GRADIENT_THREADS, 0, stream, arguments);
+      gateGradients.launch(plan.chunks(), heads, 1, GATE_GRADIENT_THREADS, 0, stream, arguments);
     }
   }
 
@@ -201,6 +202,19 @@ final class CudaBackward {
         heads,
         tiling.stateThreads(),
         tiling.stateSharedBytes(),
+        stream,
+        arguments);
+  }
+
+  private void keys(
+      CudaKernel kernel, GradientPlan plan, long heads, long stream, ByteBuffer arguments) {
+    // The last chunk's keys are those of its own and the overlap before it.
+    kernel.launch(
+        plan.chunks() * ForwardPlan.divideUp(plan.chunk(), tiling.keyRows()) + 1,
+        heads,
+        1,
+        tiling.keyThreads(),
+        tiling.keySharedBytes(),
         stream,
         arguments);
   }
