@@ -707,7 +707,7 @@ __device__ __forceinline__ void wgmma_commit() {
 }
 
 // Waits until only the latest kPending committed groups of products are under way.
-template <int kPending = 0>
+template <int kPending>
 __device__ __forceinline__ void wgmma_wait() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
 }
@@ -951,7 +951,7 @@ struct Rows {
 #pragma unroll
     for (int s = 0; s < 4; s++) add_product(a[s], summed_rows(image) + s * kNextRows);
     wgmma_commit();
-    wgmma_wait();
+    wgmma_wait<0>();
     results();
   }
 
@@ -2415,7 +2415,7 @@ __device__ __forceinline__ void contract_state(
       const uint32 xj[2] = {load_two(x + second_tile * kCoreElements),
                             load_two(x + second_tile * kCoreElements + kEightRows)};
       float4 dj = dx[second_tile * 32];
-      wgmma_wait();
+      wgmma_wait<0>();
       wgmma_results(dphi);
       ring.release(group);
 #pragma unroll
@@ -2471,7 +2471,7 @@ __device__ __forceinline__ void read_state(
 #pragma unroll
       for (int s = 0; s < 4; s++) rows.add_product(phi[s], state + s * kNextRows);
       wgmma_commit();
-      wgmma_wait();
+      wgmma_wait<0>();
       rows.results();
       ring.release(group);
     }
@@ -2525,7 +2525,7 @@ __device__ __forceinline__ void contract_key_sums(
     }
   }
   wgmma_commit();
-  wgmma_wait();
+  wgmma_wait<0>();
   rows.results();
   __syncthreads();  // M is read; dx takes its place
 #pragma unroll
@@ -2654,7 +2654,7 @@ __device__ __forceinline__ void attend_keys(
   multiply_rows(scores, shared.x + group.first() * kHeadDim, tokens.x);
   multiply_rows(products, shared.u + group.first() * kHeadDim, tokens.u);
   wgmma_commit();
-  wgmma_wait();
+  wgmma_wait<0>();
   wgmma_results(scores);
   wgmma_results(products);
 #pragma unroll
@@ -2911,7 +2911,7 @@ __device__ __forceinline__ void attend_queries(
   multiply_rows(scores, shared.x + group.first() * kHeadDim, tokens.x);
   if (!kValues) multiply_rows(products, shared.u + group.first() * kHeadDim, tokens.u);
   wgmma_commit();
-  wgmma_wait();
+  wgmma_wait<0>();
   wgmma_results(scores);
   if (!kValues) wgmma_results(products);
 #pragma unroll

@@ -948,7 +948,7 @@ __device__ __forceinline__ void wgmma_commit() {
 }
 
 // Waits until only the latest kPending committed groups of products are under way.
-template <int kPending = 0>
+template <int kPending>
 __device__ __forceinline__ void wgmma_wait() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
 }
@@ -1429,6 +1429,7 @@ void state_pass(const __grid_constant__ Arguments args) {
         bring_chunk(args, shared, range, chunk, chunk_first, chunk_end, step);
       }
     });
+    copy_wait();
     return;
   }
 
@@ -1465,7 +1466,7 @@ void state_pass(const __grid_constant__ Arguments args) {
         }
       });
     }
-    wgmma_wait();
+    wgmma_wait<0>();
 #pragma unroll
     for (int i = 0; i < kGroupTiles; i++) wgmma_results(tiles.sums[i]);
     if (threadIdx.x % 32 == 0) barrier_arrive(shared.empty[(step - 1) % kStateStages]);
@@ -1817,6 +1818,7 @@ __device__ __forceinline__ void bring_rows(
       barrier_arrive(full);
     }
   });
+  copy_wait();
 }
 
 // Brings what belongs to the keys of each tile: gates, and the column of ones.
@@ -1914,7 +1916,7 @@ __device__ __forceinline__ void read_from_state(GroupSums& sums, OutputShared& s
       if (slab > 0 && lane == 0) barrier_arrive(shared.slab_empty[(slab - 1) % kSlabStages]);
     }
   }
-  wgmma_wait();
+  wgmma_wait<0>();
   wgmma_results(sums);
   // Weights of an even degree are not negative: what is, is rounding.
   sums[kHeadDim / 2] = fmaxf(sums[kHeadDim / 2], 0.0f);
@@ -2026,7 +2028,7 @@ __device__ __forceinline__ void attend(
       const KeyTile& keys = shared.keys[tile % kKeyStages];
       arrived(tile);
       multiply_scores(scores, shared, keys);
-      wgmma_wait();
+      wgmma_wait<0>();
       wgmma_results(scores);
       if (tile < diagonal) {
         weigh<false>(weights, scores, keys, row_gates);
@@ -2035,7 +2037,7 @@ __device__ __forceinline__ void attend(
         weigh<true>(weights, scores, keys, row_gates);
       }
       multiply_values(sums, weights, keys);
-      wgmma_wait();
+      wgmma_wait<0>();
       wgmma_results(sums);
       release(tile);
     }

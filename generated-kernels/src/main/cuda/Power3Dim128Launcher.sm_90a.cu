@@ -938,7 +938,7 @@ __device__ __forceinline__ void wgmma_commit() {
 }
 
 // Waits until only the latest kPending committed groups of products are under way.
-template <int kPending = 0>
+template <int kPending>
 __device__ __forceinline__ void wgmma_wait() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
 }
@@ -1421,6 +1421,7 @@ void state_pass(const __grid_constant__ Arguments args) {
         bring_chunk(args, shared, range, chunk, chunk_first, chunk_end, step);
       }
     });
+    copy_wait();
     return;
   }
 
@@ -1457,7 +1458,7 @@ void state_pass(const __grid_constant__ Arguments args) {
         }
       });
     }
-    wgmma_wait();
+    wgmma_wait<0>();
 #pragma unroll
     for (int i = 0; i < kGroupTiles; i++) wgmma_results(tiles.sums[i]);
     if (threadIdx.x % 32 == 0) barrier_arrive(shared.empty[(step - 1) % kStateStages]);
@@ -1793,6 +1794,7 @@ __device__ __forceinline__ void bring_rows(
       barrier_arrive(full);
     }
   });
+  copy_wait();
 }
 
 // Brings what belongs to the keys of each tile: gates, and the column of ones.
@@ -1878,7 +1880,7 @@ __device__ __forceinline__ void read_from_state(GroupSums& sums, OutputShared& s
       if (slab > 0 && lane == 0) barrier_arrive(shared.slab_empty[(slab - 1) % kSlabStages]);
     }
   }
-  wgmma_wait();
+  wgmma_wait<0>();
   wgmma_results(sums);
 }
 
@@ -1986,7 +1988,7 @@ __device__ __forceinline__ void attend(
       const KeyTile& keys = shared.keys[tile % kKeyStages];
       arrived(tile);
       multiply_scores(scores, shared, keys);
-      wgmma_wait();
+      wgmma_wait<0>();
       wgmma_results(scores);
       if (tile < diagonal) {
         weigh<false>(weights, scores, keys, row_gates);
@@ -1995,7 +1997,7 @@ __device__ __forceinline__ void attend(
         weigh<true>(weights, scores, keys, row_gates);
       }
       multiply_values(sums, weights, keys);
-      wgmma_wait();
+      wgmma_wait<0>();
       wgmma_results(sums);
       release(tile);
     }

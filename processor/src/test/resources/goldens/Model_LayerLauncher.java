@@ -70,7 +70,8 @@ final class Model_LayerLauncher implements AutoCloseable {
                       /* stateFeatures= */ 64,
                       /* stateThreads= */ 256,
                       /* stateSharedBytes= */ 17024,
-                      /* snapshotBytes= */ 4096L)),
+                      /* snapshotBytes= */ 4096L,
+                      /* joinsSegments= */ false)),
               new KernelImage<>(
                   "sm_90a",
                   "/META-INF/powerattention/Model_LayerLauncher.sm_90a.cu",
@@ -81,7 +82,8 @@ final class Model_LayerLauncher implements AutoCloseable {
                       /* stateFeatures= */ 64,
                       /* stateThreads= */ 256,
                       /* stateSharedBytes= */ 17024,
-                      /* snapshotBytes= */ 4096L))),
+                      /* snapshotBytes= */ 4096L,
+                      /* joinsSegments= */ false))),
           /* backward= */ List.of(
               new KernelImage<>(
                   "sm_80",

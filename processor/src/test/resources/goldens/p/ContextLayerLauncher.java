@@ -74,18 +74,20 @@ public final class ContextLayerLauncher implements AutoCloseable {
                       /* stateFeatures= */ 256,
                       /* stateThreads= */ 128,
                       /* stateSharedBytes= */ 38400,
-                      /* snapshotBytes= */ 299520L)),
+                      /* snapshotBytes= */ 299520L,
+                      /* joinsSegments= */ false)),
               new KernelImage<>(
                   "sm_90a",
                   "/META-INF/powerattention/p/ContextLayerLauncher.sm_90a.cu",
                   new ForwardTiling(
-                      /* outputRows= */ 128,
-                      /* outputThreads= */ 128,
-                      /* outputSharedBytes= */ 55808,
-                      /* stateFeatures= */ 256,
-                      /* stateThreads= */ 128,
-                      /* stateSharedBytes= */ 38400,
-                      /* snapshotBytes= */ 299520L))),
+                      /* outputRows= */ 256,
+                      /* outputThreads= */ 640,
+                      /* outputSharedBytes= */ 167600,
+                      /* stateFeatures= */ 512,
+                      /* stateThreads= */ 384,
+                      /* stateSharedBytes= */ 119360,
+                      /* snapshotBytes= */ 331776L,
+                      /* joinsSegments= */ true))),
           /* backward= */ List.of(
               new KernelImage<>(
                   "sm_80",

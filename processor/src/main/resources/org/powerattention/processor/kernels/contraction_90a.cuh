@@ -68,7 +68,7 @@ __device__ __forceinline__ void contract_state(
       const uint32 xj[2] = {load_two(x + second_tile * kCoreElements),
                             load_two(x + second_tile * kCoreElements + kEightRows)};
       float4 dj = dx[second_tile * 32];
-      wgmma_wait();
+      wgmma_wait<0>();
       wgmma_results(dphi);
       ring.release(group);
 #pragma unroll
@@ -124,7 +124,7 @@ __device__ __forceinline__ void read_state(
 #pragma unroll
       for (int s = 0; s < 4; s++) rows.add_product(phi[s], state + s * kNextRows);
       wgmma_commit();
-      wgmma_wait();
+      wgmma_wait<0>();
       rows.results();
       ring.release(group);
     }
@@ -179,7 +179,7 @@ __device__ __forceinline__ void contract_key_sums(
     }
   }
   wgmma_commit();
-  wgmma_wait();
+  wgmma_wait<0>();
   rows.results();
   __syncthreads();  // M is read; dx takes its place
 #pragma unroll

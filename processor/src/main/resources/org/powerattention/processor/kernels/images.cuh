@@ -151,7 +151,7 @@ struct Rows {
 #pragma unroll
     for (int s = 0; s < 4; s++) add_product(a[s], summed_rows(image) + s * kNextRows);
     wgmma_commit();
-    wgmma_wait();
+    wgmma_wait<0>();
     results();
   }
 

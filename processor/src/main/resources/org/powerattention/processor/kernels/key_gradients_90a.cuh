@@ -91,7 +91,7 @@ __device__ __forceinline__ void attend_queries(
   multiply_rows(scores, shared.x + group.first() * kHeadDim, tokens.x);
   if (!kValues) multiply_rows(products, shared.u + group.first() * kHeadDim, tokens.u);
   wgmma_commit();
-  wgmma_wait();
+  wgmma_wait<0>();
   wgmma_results(scores);
   if (!kValues) wgmma_results(products);
 #pragma unroll

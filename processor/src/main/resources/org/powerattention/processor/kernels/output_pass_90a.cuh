@@ -112,6 +112,7 @@ __device__ __forceinline__ void bring_rows(
       barrier_arrive(full);
     }
   });
+  copy_wait();
 }
 
 // Brings what belongs to the keys of each tile: gates, and the column of ones.
@@ -223,7 +224,7 @@ __device__ __forceinline__ void read_from_state(GroupSums& sums, OutputShared& s
       if (slab > 0 && lane == 0) barrier_arrive(shared.slab_empty[(slab - 1) % kSlabStages]);
     }
   }
-  wgmma_wait();
+  wgmma_wait<0>();
   wgmma_results(sums);
 #if NORMALIZED
   // Weights of an even degree are not negative: what is, is rounding.
@@ -343,7 +344,7 @@ __device__ __forceinline__ void attend(
       const KeyTile& keys = shared.keys[tile % kKeyStages];
       arrived(tile);
       multiply_scores(scores, shared, keys);
-      wgmma_wait();
+      wgmma_wait<0>();
       wgmma_results(scores);
       if (tile < diagonal) {
         weigh<false>(weights, scores, keys, row_gates);
@@ -352,7 +353,7 @@ __device__ __forceinline__ void attend(
         weigh<true>(weights, scores, keys, row_gates);
       }
       multiply_values(sums, weights, keys);
-      wgmma_wait();
+      wgmma_wait<0>();
       wgmma_results(sums);
       release(tile);
     }

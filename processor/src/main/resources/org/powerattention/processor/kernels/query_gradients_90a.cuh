@@ -52,7 +52,7 @@ __device__ __forceinline__ void attend_keys(
   multiply_rows(scores, shared.x + group.first() * kHeadDim, tokens.x);
   multiply_rows(products, shared.u + group.first() * kHeadDim, tokens.u);
   wgmma_commit();
-  wgmma_wait();
+  wgmma_wait<0>();
   wgmma_results(scores);
   wgmma_results(products);
 #pragma unroll

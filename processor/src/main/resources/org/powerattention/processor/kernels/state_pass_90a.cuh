@@ -383,6 +383,7 @@ void state_pass(const __grid_constant__ Arguments args) {
         bring_chunk(args, shared, range, chunk, chunk_first, chunk_end, step);
       }
     });
+    copy_wait();
     return;
   }
 
@@ -423,7 +424,7 @@ void state_pass(const __grid_constant__ Arguments args) {
         }
       });
     }
-    wgmma_wait();
+    wgmma_wait<0>();
 #pragma unroll
     for (int i = 0; i < kGroupTiles; i++) wgmma_results(tiles.sums[i]);
     if (threadIdx.x % 32 == 0) barrier_arrive(shared.empty[(step - 1) % kStateStages]);

@@ -103,7 +103,7 @@ __device__ __forceinline__ void wgmma_commit() {
 }
 
 // Waits until only the latest kPending committed groups of products are under way.
-template <int kPending = 0>
+template <int kPending>
 __device__ __forceinline__ void wgmma_wait() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
 }
