@@ -1,6 +1,7 @@
 package org.powerattention.examples.benchmarks;
 
 import com.google.gson.GsonBuilder;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -41,16 +42,22 @@ public final class Benchmarks {
    * Runs the benchmarks.
    *
    * @param arguments optionally, the JSON file for the results, then which parts to run of {@code
-   *     forward}, {@code training} and {@code decode}; all if none is named
+   *     forward}, {@code training} and {@code decode}; all if none is named. The plot goes beside
+   *     the file. With {@code plot} in place of parts, it is drawn from the file as it is.
    */
   public static void main(String[] arguments) throws Exception {
+    if (arguments.length == 2 && arguments[1].equals("plot")) {
+      Path file = Path.of(arguments[0]);
+      plot(ThroughputPlot.rows(file), file);
+      return;
+    }
     EnumSet<Part> parts = EnumSet.noneOf(Part.class);
     try {
       for (int i = 1; i < arguments.length; i++) {
         parts.add(Part.valueOf(arguments[i].toUpperCase(Locale.ROOT)));
       }
     } catch (IllegalArgumentException e) {
-      System.err.println("usage: Benchmarks [results.json [forward] [training] [decode]]");
+      System.err.println("usage: Benchmarks [results.json [forward] [training] [decode] | plot]");
       System.exit(2);
     }
     String obstacle = Accelerator.cudaUnavailable().orElse(null);
@@ -68,6 +75,22 @@ public final class Benchmarks {
       Files.writeString(
           file, new GsonBuilder().setPrettyPrinting().create().toJson(benchmarks.results) + "\n");
       System.out.println("Results: " + file);
+      plot(
+          benchmarks.results.stream().filter(Row.class::isInstance).map(Row.class::cast).toList(),
+          file);
+    }
+  }
+
+  /** Draws a plot beside the file of the results. */
+  private static void plot(List<Row> rows, Path results) throws IOException {
+    String name = results.getFileName().toString();
+    Path plot = results.resolveSibling(name.replaceFirst("\\.json$", "") + ".png");
+    try {
+      boolean drawn = ThroughputPlot.write(rows, plot);
+      System.out.println(drawn ? "Plot: " + plot : "No plot: it takes calls of two lengths.");
+    } catch (LinkageError | InternalError e) {
+      // A bare machine has no fonts or font library for Java to draw with; the table stands.
+      System.out.printf("No plot: this machine lacks what Java draws text with (%s)%n", e);
     }
   }
 
