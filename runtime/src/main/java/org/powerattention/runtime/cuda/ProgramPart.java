@@ -71,8 +71,9 @@ final class ProgramPart<T extends Tiling, L> implements AutoCloseable {
       throw new IllegalStateException(program.name() + " is closed");
     }
     Nvrtc nvrtc = Nvrtc.get();
+    List<KernelImage<T>> used = Target.upTo(images, System.getProperty(Target.FAMILY_PROPERTY));
     Target.Choice<T> choice =
-        Target.choose(images, backend.device().capability(), nvrtc.architectures());
+        Target.choose(used, backend.device().capability(), nvrtc.architectures());
     CudaModule fresh = new CudaModule(backend, compile(nvrtc, choice), program.name());
     try {
       result = launches.of(choice.image().tiling(), fresh);

@@ -2,6 +2,7 @@ package org.powerattention.runtime.cuda;
 
 import java.util.List;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.CompilationException;
 import org.powerattention.runtime.KernelImage;
 import org.powerattention.runtime.Tiling;
@@ -16,12 +17,44 @@ record Target(String architecture, boolean binary) {
   /** Least compute capability that any family runs on, 8.0. */
   static final int LEAST_CAPABILITY = 80;
 
+  /** System property that names the newest family to use. */
+  static final String FAMILY_PROPERTY = "powerattention.family";
+
+  /** Of those that any source is for; not every part of an operator has sources for it. */
+  private static final String NEWEST_FAMILY = "sm_90a";
+
   /** An image and what it is compiled to. */
   record Choice<T extends Tiling>(KernelImage<T> image, Target target) {}
 
   /** Returns the options that the compiler is given. */
   List<String> options() {
     return List.of("--gpu-architecture=" + architecture, "--std=c++17");
+  }
+
+  /**
+   * Returns the images that are used, oldest family first: up to a newest one, if that is named.
+   *
+   * @param images the sources, oldest family first
+   * @param newest the value of {@link #FAMILY_PROPERTY}, or null
+   * @throws IllegalArgumentException if no source is for a family of that name
+   */
+  static <T extends Tiling> List<KernelImage<T>> upTo(
+      List<KernelImage<T>> images, @Nullable String newest) {
+    if (newest == null || newest.equals(NEWEST_FAMILY)) {
+      return images;
+    }
+    for (int i = 0; i < images.size(); i++) {
+      if (images.get(i).family().equals(newest)) {
+        return images.subList(0, i + 1);
+      }
+    }
+    throw new IllegalArgumentException(
+        FAMILY_PROPERTY
+            + " is "
+            + newest
+            + ", and sources are for "
+            + images.stream().map(KernelImage::family).collect(Collectors.joining(", "))
+            + ": name one of these, or leave the property out for the newest that the GPU runs");
   }
 
   /**

@@ -71,6 +71,21 @@ final class TargetTest {
   }
 
   @Test
+  void anOlderFamilyCanBeChosen() {
+    assertThat(Target.upTo(BOTH, null)).isEqualTo(BOTH);
+    assertThat(Target.upTo(BOTH, "sm_90a")).isEqualTo(BOTH);
+    assertThat(Target.upTo(BOTH, "sm_80")).containsExactly(SM_80);
+    assertThat(Target.upTo(List.of(SM_80), "sm_90a")).containsExactly(SM_80);
+    IllegalArgumentException unknown =
+        assertThrows(IllegalArgumentException.class, () -> Target.upTo(BOTH, "sm_90"));
+    assertThat(unknown)
+        .hasMessageThat()
+        .isEqualTo(
+            "powerattention.family is sm_90, and sources are for sm_80, sm_90a: name one of these,"
+                + " or leave the property out for the newest that the GPU runs");
+  }
+
+  @Test
   void theOptionsNameTheArchitecture() {
     assertThat(new Target("sm_90a", true).options()).contains("--gpu-architecture=sm_90a");
   }
