@@ -169,7 +169,7 @@ public final class Benchmarks {
     System.out.println(Row.header());
     for (Case timed : forwardCases()) {
       Operator.Loaded operator = operators.get(timed.operator());
-      add(Row.forward(timed, Timer.milliseconds(device, timed, operator), peers));
+      add(Row.forward(timed, Timer.forward(device, timed, operator), peers));
     }
   }
 

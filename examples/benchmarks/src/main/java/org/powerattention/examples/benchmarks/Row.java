@@ -24,7 +24,8 @@ record Row(
     @Nullable Double peer_ms,
     @Nullable Double ratio,
     double tflops,
-    @Nullable Double matmul_tflops)
+    @Nullable Double matmul_tflops,
+    @Nullable Double rel_error)
     implements Result {
   /**
    * Backward does about 2.5 times the FLOPs of forward: five products for each pair of tokens or
@@ -33,21 +34,21 @@ record Row(
   private static final double BACKWARD_FLOPS = 2.5;
 
   /** A forward call's row. */
-  static Row forward(Case timed, double milliseconds, @Nullable Peers peers) {
+  static Row forward(Case timed, Timer.Measured measured, @Nullable Peers peers) {
     Double peer = peers == null ? null : peers.forward(timed.shape());
-    return of("forward", 1, timed, milliseconds, peer, peers);
+    return of("forward", 1, timed, measured.milliseconds(), peer, peers, measured.relError());
   }
 
   /** The row of a forward call that saves, and the backward call that reads what it saved. */
   static Row forwardBackward(Case timed, double milliseconds, @Nullable Peers peers) {
     Double peer = peers == null ? null : peers.forwardBackward(timed.shape());
-    return of("forward+backward", 1 + BACKWARD_FLOPS, timed, milliseconds, peer, peers);
+    return of("forward+backward", 1 + BACKWARD_FLOPS, timed, milliseconds, peer, peers, null);
   }
 
   /** The row of the backward call alone; the peer's is forward and backward without forward. */
   static Row backward(Case timed, double milliseconds, @Nullable Peers peers) {
     Double peer = peers == null ? null : peers.backward(timed.shape());
-    return of("backward", BACKWARD_FLOPS, timed, milliseconds, peer, peers);
+    return of("backward", BACKWARD_FLOPS, timed, milliseconds, peer, peers, null);
   }
 
   private static Row of(
@@ -56,7 +57,8 @@ record Row(
       Case timed,
       double milliseconds,
       @Nullable Double peer,
-      @Nullable Peers peers) {
+      @Nullable Peers peers,
+      @Nullable Double relError) {
     KernelSpec spec = timed.spec();
     return new Row(
         direction,
@@ -73,13 +75,14 @@ record Row(
         peer,
         peer == null ? null : peer / milliseconds,
         forwards * timed.flops() / milliseconds / 1e9,
-        peers == null ? null : peers.matmulTflops());
+        peers == null ? null : peers.matmulTflops(),
+        relError);
   }
 
   static String header() {
     return String.format(
         Locale.ROOT,
-        "%-16s %-9s %6s %4s %7s %4s %4s %6s %5s %9s %9s %7s %8s",
+        "%-16s %-9s %6s %4s %7s %4s %4s %6s %5s %9s %9s %7s %8s %9s",
         "direction",
         "form",
         "degree",
@@ -92,14 +95,15 @@ record Row(
         "ms",
         "peer ms",
         "ratio",
-        "TFLOP/s");
+        "TFLOP/s",
+        "rel error");
   }
 
   @Override
   public String toString() {
     return String.format(
         Locale.ROOT,
-        "%-16s %-9s %6d %4d %7d %4d %4d %6d %5s %9.3f %9s %7s %8.1f",
+        "%-16s %-9s %6d %4d %7d %4d %4d %6d %5s %9.3f %9s %7s %8.1f %9s",
         direction,
         form,
         degree,
@@ -112,6 +116,7 @@ record Row(
         ms,
         peer_ms == null ? "-" : String.format(Locale.ROOT, "%.3f", peer_ms),
         ratio == null ? "-" : String.format(Locale.ROOT, "%.2f", ratio),
-        tflops);
+        tflops,
+        rel_error == null ? "-" : String.format(Locale.ROOT, "%.1e", rel_error));
   }
 }

@@ -66,8 +66,16 @@ final class Timer {
     return (int) Math.max(1, Math.min(8, ROTATION_BYTES / (bytes * 2)));
   }
 
-  /** Returns the milliseconds of one forward call. */
-  static double milliseconds(Accelerator device, Case timed, Operator.Loaded operator) {
+  /**
+   * A forward call.
+   *
+   * @param milliseconds what it takes
+   * @param relError the error of what it returns, see {@link SampledError}
+   */
+  record Measured(double milliseconds, double relError) {}
+
+  /** Times a forward call. */
+  static Measured forward(Accelerator device, Case timed, Operator.Loaded operator) {
     Random random = new Random(timed.hashCode());
     int sets = sets(timed);
     List<Inputs> inputs = new ArrayList<>();
@@ -84,7 +92,7 @@ final class Timer {
         times[i] = batch(device, operator, inputs, options, calls) / calls * 1e3;
       }
       Arrays.sort(times);
-      return times[BATCHES / 2];
+      return new Measured(times[BATCHES / 2], SampledError.of(timed.spec(), inputs.get(0)));
     } finally {
       inputs.forEach(Inputs::close);
     }

@@ -66,6 +66,7 @@ final class ThroughputPlotTest {
 
   private static Row row(String direction, String form, int tokens, double ms, double peer) {
     return new Row(
-        direction, form, 2, 1, tokens, 8, 64, 1024, "BF16", ms, "peer", peer, peer / ms, 1, null);
+        direction, form, 2, 1, tokens, 8, 64, 1024, "BF16", ms, "peer", peer, peer / ms, 1, null,
+        null);
   }
 }
