@@ -3,6 +3,8 @@ import java.io.InputStream;
 import java.nio.file.Path;
 import java.util.List;
 import javax.annotation.processing.Generated;
+import org.jspecify.annotations.NullMarked;
+import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.Accelerator;
@@ -50,6 +52,7 @@ import org.powerattention.runtime.Tensor;
  * <p>Safe for many threads.
  */
 @Generated("org.powerattention.processor.PowerAttentionProcessor")
+@NullMarked
 final class Model_LayerLauncher implements AutoCloseable {
   /** What was declared, with every value resolved. */
   public static final KernelSpec SPEC = new KernelSpec(1, 32, 128, DType.FP32, false, false);
@@ -324,7 +327,7 @@ final class Model_LayerLauncher implements AutoCloseable {
       long dQ,
       long dK,
       long dV,
-      State dInitialState,
+      @Nullable State dInitialState,
       int batch,
       int tokens,
       int queryHeads,

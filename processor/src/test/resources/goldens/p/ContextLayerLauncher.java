@@ -5,6 +5,8 @@ import java.io.InputStream;
 import java.nio.file.Path;
 import java.util.List;
 import javax.annotation.processing.Generated;
+import org.jspecify.annotations.NullMarked;
+import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.Accelerator;
@@ -54,6 +56,7 @@ import org.powerattention.runtime.Tensor;
  * <p>Safe for many threads.
  */
 @Generated("org.powerattention.processor.PowerAttentionProcessor")
+@NullMarked
 public final class ContextLayerLauncher implements AutoCloseable {
   /** What was declared, with every value resolved. */
   public static final KernelSpec SPEC = new KernelSpec(2, 64, 1024, DType.BF16, true, true);
@@ -349,7 +352,7 @@ public final class ContextLayerLauncher implements AutoCloseable {
       long dK,
       long dV,
       long dLogG,
-      State dInitialState,
+      @Nullable State dInitialState,
       int batch,
       int tokens,
       int queryHeads,

@@ -12,6 +12,7 @@ import javax.lang.model.element.Element;
 import javax.lang.model.element.TypeElement;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.PowerAttention;
+import org.powerattention.processor.validate.OptionRules;
 
 /**
  * Writes, for each {@link PowerAttention} declaration, its CUDA sources, one per part and
@@ -36,6 +37,18 @@ public final class PowerAttentionProcessor extends AbstractProcessor {
   }
 
   @Override
+  public Set<String> getSupportedOptions() {
+    Set<String> options = new LinkedHashSet<>(OptionRules.NAMES);
+    if (isInitialized()) {
+      // Unknown ones of ours are ours to warn of; javac would, too, if they were left out here.
+      processingEnv.getOptions().keySet().stream()
+          .filter(name -> name.startsWith(OptionRules.NAMESPACE))
+          .forEach(options::add);
+    }
+    return options;
+  }
+
+  @Override
   public SourceVersion getSupportedSourceVersion() {
     return SourceVersion.latestSupported();
   }
@@ -49,12 +62,14 @@ public final class PowerAttentionProcessor extends AbstractProcessor {
   @Override
   public boolean process(Set<? extends TypeElement> annotations, RoundEnvironment round) {
     if (pipeline != null && !round.processingOver()) {
+      pipeline.addSources(round.getRootElements());
       for (TypeElement type : annotatedTypes(annotations, round)) {
         if (!pipeline.process(type)) {
           deferred.add(type.getQualifiedName().toString());
         }
       }
     }
+    // Not claimed: javac would then leave processors of all annotations out of the round.
     return false;
   }
 

@@ -110,9 +110,18 @@ final class Compilations {
 
   private static String annotationsPath() {
     return Stream.of(PowerAttention.class, NullMarked.class)
-        .map(type -> new File(type.getProtectionDomain().getCodeSource().getLocation().getPath()))
-        .map(File::getPath)
+        .map(Compilations::location)
         .collect(Collectors.joining(File.pathSeparator));
+  }
+
+  /** The folder or jar that a class comes from. */
+  static String location(Class<?> type) {
+    return new File(type.getProtectionDomain().getCodeSource().getLocation().getPath()).getPath();
+  }
+
+  /** The folder with the classes of the stubs. */
+  static Path stubs() {
+    return STUB_CLASSES;
   }
 
   private static Compiler withStubs() {

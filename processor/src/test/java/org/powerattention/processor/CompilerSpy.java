@@ -93,6 +93,11 @@ final class CompilerSpy extends AbstractProcessor {
   }
 
   @Override
+  public Set<String> getSupportedOptions() {
+    return processor.getSupportedOptions();
+  }
+
+  @Override
   public SourceVersion getSupportedSourceVersion() {
     return processor.getSupportedSourceVersion();
   }

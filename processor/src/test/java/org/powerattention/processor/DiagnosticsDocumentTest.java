@@ -2,6 +2,7 @@ package org.powerattention.processor;
 
 import static com.google.common.truth.Truth.assertThat;
 
+import com.google.testing.compile.Compilation;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -43,6 +44,25 @@ final class DiagnosticsDocumentTest {
             IntStream.rangeClosed(1, Problem.values().length)
                 .mapToObj("PA%03d"::formatted)
                 .toList());
+  }
+
+  @Test
+  void readmeShowsWhatJavacShows() throws IOException {
+    String readme = Files.readString(Path.of("..", "README.md"));
+    Matcher shown =
+        Pattern.compile("ContextLayer\\.java:5: error: ([^@]*)\n(@.*)\n( *)\\^").matcher(readme);
+    assertThat(shown.find()).isTrue();
+    Compilation compilation =
+        Compilations.compile(
+            Compilations.source(
+                "ContextLayer",
+                "package p;\n\nimport org.powerattention.annotations.*;\n\n%s\ninterface ContextLayer {}"
+                    .formatted(shown.group(2))));
+    assertThat(compilation.errors()).hasSize(1);
+    assertThat(shown.group(1).replace('\n', ' '))
+        .isEqualTo(compilation.errors().get(0).getMessage(Locale.ROOT));
+    assertThat(shown.group(3).length() + 1)
+        .isEqualTo(compilation.errors().get(0).getColumnNumber());
   }
 
   @Test

@@ -64,6 +64,27 @@ final class FailuresTest {
   }
 
   @Test
+  void errorsOfTheVirtualMachineDoNotEscapeEither() {
+    // As where the processor path lacks a jar.
+    CompilerSpy spy =
+        new CompilerSpy(
+            file -> {
+              if (file.contains("Layer")) {
+                throw new NoClassDefFoundError("missing/Type");
+              }
+            });
+    Compilation compilation = Compilations.compiler(spy).compile(LAYER, OTHER);
+    assertThat(compilation).hadErrorCount(1);
+    assertThat(compilation)
+        .hadErrorContaining(
+            "[PA011] the processor failed on this declaration: java.lang.NoClassDefFoundError:"
+                + " missing/Type at ")
+        .inFile(LAYER)
+        .onLine(4);
+    assertOtherIsWritten(spy);
+  }
+
+  @Test
   void defectOfTheProcessorIsOneErrorThatAsksForAReport() {
     CompilerSpy spy =
         new CompilerSpy(

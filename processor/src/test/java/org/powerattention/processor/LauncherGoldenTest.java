@@ -3,16 +3,20 @@ package org.powerattention.processor;
 import static com.google.common.truth.Truth.assertThat;
 import static com.google.common.truth.Truth.assertWithMessage;
 import static com.google.testing.compile.CompilationSubject.assertThat;
+import static com.google.testing.compile.Compiler.javac;
 
 import com.google.testing.compile.Compilation;
 import com.google.testing.compile.JavaFileObjects;
+import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import javax.tools.JavaFileObject;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.powerattention.annotations.PowerAttention;
 
 /**
  * Launchers, byte for byte. After an intended change of the generator, rewrite the goldens and read
@@ -90,6 +94,20 @@ final class LauncherGoldenTest {
     assertThat(compilation).succeededWithoutWarnings();
     assertThat(Compilations.generated(compilation, "p/LayerLauncher.java"))
         .contains("new KernelSpec(2, 64, ");
+  }
+
+  @Test
+  void withoutJspecifyNothingSaysWhatCanBeNull() {
+    Compilation compilation =
+        javac()
+            .withProcessors(new PowerAttentionProcessor())
+            .withClasspath(
+                List.of(
+                    Compilations.stubs().toFile(),
+                    new File(Compilations.location(PowerAttention.class))))
+            .compile(declaring("Layer", "degree = 2, headDim = 64"));
+    assertThat(compilation).succeeded();
+    assertThat(Compilations.generated(compilation, "p/LayerLauncher.java")).doesNotContain("@Null");
   }
 
   private static JavaFileObject declaring(String type, String values) {

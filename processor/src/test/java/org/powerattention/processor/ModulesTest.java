@@ -45,7 +45,7 @@ final class ModulesTest {
                   Compilations.modulePath(),
                   "-d",
                   folder.toString(),
-                  "-Xlint:all,-processing,-requires-automatic,-exports"),
+                  "-Xlint:all,-processing"),
               null,
               files.getJavaFileObjects(module, layer));
       task.setProcessors(List.of(new PowerAttentionProcessor()));
@@ -60,16 +60,31 @@ final class ModulesTest {
 
   @Test
   void moduleThatDoesNotReadJavaCompilerGetsALauncherWithoutGenerated() throws IOException {
-    assertThat(compile("requires org.powerattention.runtime;")).isEmpty();
+    assertThat(compile("requires transitive org.powerattention.runtime;")).isEmpty();
     assertThat(launcher()).doesNotContain("Generated");
   }
 
   @Test
   void moduleThatReadsJavaCompilerGetsALauncherWithGenerated() throws IOException {
-    assertThat(compile("requires java.compiler; requires org.powerattention.runtime;")).isEmpty();
+    assertThat(compile("requires java.compiler; requires transitive org.powerattention.runtime;"))
+        .isEmpty();
     assertThat(launcher())
         .contains(
-            "@Generated(\"org.powerattention.processor.PowerAttentionProcessor\")\npublic final");
+            """
+            @Generated("org.powerattention.processor.PowerAttentionProcessor")
+            @NullMarked
+            @SuppressWarnings("exports")
+            public final\
+            """);
+  }
+
+  @Test
+  void launcherIsNotWarnedOfWhatItsModuleDoesNotPassOn() throws IOException {
+    // The declaration is the user's, who can do something about it.
+    List<String> warnings = compile("requires org.powerattention.runtime;");
+    assertThat(warnings).hasSize(1);
+    assertThat(warnings.get(0)).startsWith("class org.powerattention.annotations.PowerAttention ");
+    assertThat(launcher()).contains("@SuppressWarnings(\"exports\")");
   }
 
   @Test

@@ -1,10 +1,12 @@
 package org.powerattention.processor.validate;
 
 import java.util.Locale;
+import javax.tools.Diagnostic;
 
 /**
- * The catalogue of what can be wrong with a declaration. Each message says what was given, what is
- * allowed and what to do. Codes are stable: a code never changes its meaning and is never reused.
+ * The catalogue of what can be wrong with a declaration or an option. Each message says what was
+ * given, what is allowed and what to do. Codes are stable: a code never changes its meaning and is
+ * never reused.
  */
 public enum Problem {
   /** The degree is out of range. */
@@ -67,19 +69,37 @@ public enum Problem {
   RUNTIME_MISSING(
       "PA012",
       "%s cannot be found; allowed: compiling with the runtime that launchers call. Add the"
-          + " dependency org.powerattention:power-attention-runtime%s.");
+          + " dependency org.powerattention:power-attention-runtime%s."),
+  /** An option in our namespace has a name that means nothing. */
+  UNKNOWN_OPTION(
+      "PA013",
+      Diagnostic.Kind.WARNING,
+      "%s is not an option; allowed: %s. Use %s, or leave it out."),
+  /** An option has a value that it cannot have. */
+  OPTION_VALUE("PA014", "%s = %s; allowed: %s. %s.");
 
   private final String code;
+  private final Diagnostic.Kind kind;
   private final String format;
 
   Problem(String code, String format) {
+    this(code, Diagnostic.Kind.ERROR, format);
+  }
+
+  Problem(String code, Diagnostic.Kind kind, String format) {
     this.code = code;
+    this.kind = kind;
     this.format = format;
   }
 
   /** Returns the stable code, such as {@code PA001}. */
   public String code() {
     return code;
+  }
+
+  /** Returns whether it is an error or a warning. */
+  public Diagnostic.Kind kind() {
+    return kind;
   }
 
   /** Returns the message, without the code. */

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 import org.powerattention.processor.read.Anchor;
 import org.powerattention.processor.read.Declaration;
 
-/** Reports problems as compile errors at the place where they were written. */
+/** Reports problems to the compiler, at the place where they were written. */
 public final class Reporter {
   private static final String WHOLE = "";
 
@@ -44,8 +44,13 @@ public final class Reporter {
     }
   }
 
+  /** Reports a problem of an option; options are written where no compiler sees them. */
+  public void reportOption(Problem problem, Object... arguments) {
+    messager.printMessage(problem.kind(), text(problem, "", arguments));
+  }
+
   /** Reports a defect of the processor, met at a type. */
-  public void reportDefect(TypeElement type, RuntimeException defect) {
+  public void reportDefect(TypeElement type, Throwable defect) {
     StackTraceElement[] trace = defect.getStackTrace();
     String place = trace.length == 0 ? "" : " at " + trace[0];
     messager.printMessage(Diagnostic.Kind.ERROR, text(Problem.INTERNAL, "", defect + place), type);

@@ -172,7 +172,7 @@ final class BackwardMethods {
     if (parts.spec().gated()) {
       method.addParameter(TypeName.LONG, "dLogG");
     }
-    method.addParameter(RuntimeTypes.STATE, "dInitialState");
+    method.addParameter(parts.nullable(RuntimeTypes.STATE), "dInitialState");
     MethodParts.addSizes(method);
     return method
         .addParameter(RuntimeTypes.BACKWARD_OPTIONS, "options")

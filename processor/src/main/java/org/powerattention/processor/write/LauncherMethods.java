@@ -11,8 +11,8 @@ import org.powerattention.annotations.KernelSpec;
 final class LauncherMethods {
   private LauncherMethods() {}
 
-  static List<MethodSpec> of(KernelSpec spec, ClassName launcher) {
-    MethodParts parts = new MethodParts(spec);
+  static List<MethodSpec> of(KernelSpec spec, ClassName launcher, boolean nullness) {
+    MethodParts parts = new MethodParts(spec, nullness);
     List<MethodSpec> methods = new ArrayList<>();
     methods.add(on(launcher));
     methods.addAll(ForwardMethods.of(parts));

@@ -36,9 +36,9 @@ public final class LauncherWriter {
    *
    * @param operator the operator
    * @param plans its plans, one for each source; those of a part oldest family first
-   * @param markGenerated whether {@code @Generated} can be seen from the launcher's module
+   * @param surroundings what it is compiled with
    */
-  public String write(Operator operator, List<KernelPlan> plans, boolean markGenerated) {
+  public String write(Operator operator, List<KernelPlan> plans, Surroundings surroundings) {
     ClassName launcher = ClassName.get(operator.packageName(), operator.launcherName());
     TypeSpec.Builder type =
         TypeSpec.classBuilder(launcher)
@@ -48,15 +48,24 @@ public final class LauncherWriter {
     if (operator.isPublic()) {
       type.addModifiers(Modifier.PUBLIC);
     }
-    if (markGenerated) {
+    if (surroundings.generated()) {
       type.addAnnotation(
           AnnotationSpec.builder(Generated.class).addMember("value", "$S", generator).build());
+    }
+    if (surroundings.nullness()) {
+      type.addAnnotation(RuntimeTypes.NULL_MARKED);
+    }
+    if (surroundings.namedModule() && operator.isPublic()) {
+      type.addAnnotation(
+          AnnotationSpec.builder(SuppressWarnings.class)
+              .addMember("value", "$S", "exports")
+              .build());
     }
     type.addField(spec(operator.spec()))
         .addField(program(operator, plans, launcher))
         .addField(RuntimeTypes.OPERATOR, "operator", Modifier.PRIVATE, Modifier.FINAL)
         .addMethod(constructor());
-    LauncherMethods.of(operator.spec(), launcher).forEach(type::addMethod);
+    LauncherMethods.of(operator.spec(), launcher, surroundings.nullness()).forEach(type::addMethod);
     JavaFile file =
         JavaFile.builder(operator.packageName(), type.build())
             .skipJavaLangImports(true)
@@ -115,7 +124,7 @@ public final class LauncherWriter {
     return CodeBlock.builder()
         .add("new $T<>(\n$>$>", RuntimeTypes.KERNEL_IMAGE)
         .add("$S,\n", plan.family().architecture())
-        .add("$S,\n", "/" + OperatorFiles.resource(operator, plan))
+        .add("$S,\n", OperatorFiles.resource(operator, plan))
         .add("$L)$<$<", tiling(plan))
         .build();
   }

@@ -1,5 +1,7 @@
 package org.powerattention.processor.write;
 
+import com.palantir.javapoet.AnnotationSpec;
+import com.palantir.javapoet.ClassName;
 import com.palantir.javapoet.CodeBlock;
 import com.palantir.javapoet.MethodSpec;
 import com.palantir.javapoet.TypeName;
@@ -44,9 +46,17 @@ final class MethodParts {
   private static final int ARGUMENT_INDENT = 8;
 
   private final KernelSpec spec;
+  private final boolean nullness;
 
-  MethodParts(KernelSpec spec) {
+  /**
+   * Creates the parts.
+   *
+   * @param spec what the launcher computes
+   * @param nullness whether its types say what can be null
+   */
+  MethodParts(KernelSpec spec, boolean nullness) {
     this.spec = spec;
+    this.nullness = nullness;
   }
 
   static MethodSpec.Builder method(String name) {
@@ -80,6 +90,11 @@ final class MethodParts {
   /** The tag of y. */
   CodeBlock outputTag(String what, String tokens) {
     return CodeBlock.of("@param y $Loutputs $L; overlaps no input\n", what, shape(tokens, "hq"));
+  }
+
+  /** Returns a type for what can be null. */
+  TypeName nullable(ClassName type) {
+    return nullness ? type.annotated(AnnotationSpec.builder(RuntimeTypes.NULLABLE).build()) : type;
   }
 
   static void addSizes(MethodSpec.Builder method) {

@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.io.Writer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,44 +15,64 @@ import javax.lang.model.element.TypeElement;
 import javax.tools.StandardLocation;
 import org.powerattention.processor.plan.KernelPlan;
 import org.powerattention.processor.validate.Operator;
+import org.powerattention.processor.validate.Options;
 
 /** Writes all files of an operator, each with the annotated type as its only origin. */
 public final class OperatorFiles {
+  private static final String RESOURCES = "META-INF/powerattention/";
+
   private final Filer filer;
   private final CudaSource cudaSource;
   private final LauncherWriter launcherWriter;
+  private final Options options;
 
   /** Creates a writer to a compiler's output. */
-  public OperatorFiles(Filer filer, CudaSource cudaSource, LauncherWriter launcherWriter) {
+  public OperatorFiles(
+      Filer filer, CudaSource cudaSource, LauncherWriter launcherWriter, Options options) {
     this.filer = filer;
     this.cudaSource = cudaSource;
     this.launcherWriter = launcherWriter;
+    this.options = options;
   }
 
   /**
-   * Writes the launcher and one CUDA source per part and family. All texts are made before the
-   * first file is, and the launcher, whose name may be taken, comes first: what fails leaves
-   * nothing behind.
+   * Writes the launcher and one CUDA source per part and family that is wanted. All texts are made
+   * before the first file is, and the launcher, whose name may be taken, comes first: what fails
+   * leaves nothing behind.
    *
    * @param operator the operator
    * @param origin the annotated type
-   * @param markGenerated whether {@code @Generated} can be seen from the launcher's module
+   * @param surroundings what the launcher is compiled with
    * @throws FilerException if the launcher's name is taken
    * @throws IOException if a file cannot be written
    */
-  public void write(Operator operator, TypeElement origin, boolean markGenerated)
+  public void write(Operator operator, TypeElement origin, Surroundings surroundings)
       throws IOException {
-    List<KernelPlan> plans = KernelPlan.all(operator.spec());
+    List<KernelPlan> plans =
+        KernelPlan.all(operator.spec()).stream()
+            .filter(plan -> options.families(plan.part()).contains(plan.family()))
+            .toList();
     Map<String, String> sources = new LinkedHashMap<>();
     for (KernelPlan plan : plans) {
-      sources.put(resource(operator, plan), cudaSource.compose(operator, plan));
+      sources.put(path(operator, plan), licensed(cudaSource.compose(operator, plan)));
     }
-    String launcher = launcherWriter.write(operator, plans, markGenerated);
+    String launcher = licensed(launcherWriter.write(operator, plans, surroundings));
 
     writeSource(operator.qualifiedLauncherName(), launcher, origin);
     for (Map.Entry<String, String> source : sources.entrySet()) {
-      writeResource(source.getKey(), source.getValue(), origin);
+      writeResource(RESOURCES + source.getKey(), source.getValue(), origin);
     }
+    if (options.cudaDirectory().isPresent()) {
+      for (Map.Entry<String, String> source : sources.entrySet()) {
+        Path copy = options.cudaDirectory().get().resolve(source.getKey());
+        Files.createDirectories(copy.getParent());
+        Files.writeString(copy, source.getValue());
+      }
+    }
+  }
+
+  private String licensed(String text) {
+    return options.licenseHeader().isEmpty() ? text : options.licenseHeader() + "\n\n" + text;
   }
 
   private void writeSource(String name, String text, TypeElement origin) throws IOException {
@@ -69,12 +91,15 @@ public final class OperatorFiles {
     }
   }
 
-  /** Returns the path of an operator's source by a plan, from the root of the class output. */
+  /** Returns the absolute name of the resource that holds an operator's source by a plan. */
   static String resource(Operator operator, KernelPlan plan) {
+    return "/" + RESOURCES + path(operator, plan);
+  }
+
+  private static String path(Operator operator, KernelPlan plan) {
     String folder =
         operator.packageName().isEmpty() ? "" : operator.packageName().replace('.', '/') + "/";
-    return "META-INF/powerattention/"
-        + folder
+    return folder
         + operator.launcherName()
         + plan.part().suffix()
         + "."

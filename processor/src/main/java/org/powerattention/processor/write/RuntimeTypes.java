@@ -3,9 +3,13 @@ package org.powerattention.processor.write;
 import com.palantir.javapoet.ClassName;
 import org.powerattention.processor.plan.Part;
 
-/** The runtime's classes that launchers mention; the processor does not depend on them. */
+/** Classes that launchers mention and that the processor itself can do without. */
 final class RuntimeTypes {
   private static final String PACKAGE = "org.powerattention.runtime";
+  private static final String JSPECIFY = "org.jspecify.annotations";
+
+  static final ClassName NULLABLE = ClassName.get(JSPECIFY, "Nullable");
+  static final ClassName NULL_MARKED = ClassName.get(JSPECIFY, "NullMarked");
 
   static final ClassName ACCELERATOR = ClassName.get(PACKAGE, "Accelerator");
   static final ClassName BACKWARD_OPTIONS = ClassName.get(PACKAGE, "BackwardOptions");
