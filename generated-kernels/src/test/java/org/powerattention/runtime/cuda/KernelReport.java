@@ -23,7 +23,8 @@ record KernelReport(String kernel, int registers, int spillStores) {
   /**
    * Compiles a source as the runtime does and returns the assembler's report on each kernel.
    *
-   * @throws AssertionError with the compiler's log if it rejects the source
+   * @throws AssertionError with the compiler's log if it rejects the source, or does asynchronous
+   *     products one by one
    */
   static List<KernelReport> compile(String source, String name, String architecture) {
     Nvrtc.get();
@@ -39,6 +40,10 @@ record KernelReport(String kernel, int registers, int spillStores) {
       if (result != nvrtcResult.NVRTC_SUCCESS) {
         throw new AssertionError(
             name + " for " + architecture + ": " + nvrtcResult.stringFor(result) + "\n" + log[0]);
+      }
+      // ptxas says so where it cannot keep the operands of several under way.
+      if (log[0].contains("instructions are serialized")) {
+        throw new AssertionError(name + " for " + architecture + "\n" + log[0]);
       }
       return parse(log[0]);
     } finally {
