@@ -1,6 +1,9 @@
 package org.powerattention.runtime.cuda;
 
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import jcuda.nvrtc.JNvrtc;
@@ -15,10 +18,12 @@ final class Nvrtc {
   private static @Nullable Nvrtc instance;
   private static @Nullable CudaUnavailableException failure;
 
+  private final Path library;
   private final String version;
   private final List<Integer> architectures;
 
-  private Nvrtc() {
+  private Nvrtc(Path library) {
+    this.library = library;
     int[] major = new int[1];
     int[] minor = new int[1];
     check(JNvrtc.nvrtcVersion(major, minor), "nvrtcVersion");
@@ -42,9 +47,9 @@ final class Nvrtc {
     }
     if (instance == null) {
       try {
-        NvrtcLibrary.load();
+        Path library = NvrtcLibrary.load();
         NativeLibraries.loadNvrtcBindings();
-        instance = new Nvrtc();
+        instance = new Nvrtc(library);
       } catch (CudaUnavailableException e) {
         failure = e;
         throw e;
@@ -56,6 +61,20 @@ final class Nvrtc {
   /** Returns the version, such as {@code 12.9}. */
   String version() {
     return version;
+  }
+
+  /** Returns the file that it was loaded from. */
+  Path library() {
+    return library;
+  }
+
+  /** Returns what tells this compiler from others: patch releases have the same version. */
+  String build() {
+    try {
+      return version + ", " + Files.size(library) + " bytes";
+    } catch (IOException e) {
+      return version;
+    }
   }
 
   /** Returns the architectures that it can compile for, such as 80 for sm_80. */

@@ -92,7 +92,7 @@ final class ProgramPart<T extends Tiling, L> implements AutoCloseable {
     String file = resource.substring(resource.lastIndexOf('/') + 1);
     return KernelCache.shared()
         .get(
-            KernelCache.key(source, choice.target().options(), nvrtc.version()),
+            KernelCache.key(source, choice.target().options(), nvrtc.build()),
             () -> nvrtc.compile(source, file, choice.target()));
   }
 
