@@ -215,6 +215,17 @@ public final class Accelerator implements AutoCloseable {
     return new Stream(this, handle, false);
   }
 
+  /**
+   * Returns the failure by which the device was lost to this process: a kernel that touched memory
+   * that it must not, a fault of the hardware, a reset. From then on every use of this accelerator
+   * is refused with a {@link DeviceException} whose cause is that failure; closing it, and what it
+   * made, works and frees what is on the host. The JVM and other accelerators go on; the same
+   * device again takes a new process. Empty while the device works, and always on the CPU.
+   */
+  public Optional<DeviceException> loss() {
+    return backend.loss();
+  }
+
   /** Waits for all work on the default stream and on streams of {@link #newStream}. */
   public void synchronize() {
     checkOpen();
@@ -300,7 +311,9 @@ public final class Accelerator implements AutoCloseable {
     @Override
     public void run() {
       try {
-        backend.synchronize(0);
+        if (backend.loss().isEmpty()) {
+          backend.synchronize(0);
+        }
       } finally {
         try {
           held.close();

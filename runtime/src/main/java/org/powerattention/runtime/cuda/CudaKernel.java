@@ -3,7 +3,6 @@ package org.powerattention.runtime.cuda;
 import java.nio.ByteBuffer;
 import jcuda.Pointer;
 import jcuda.driver.CUfunction;
-import jcuda.driver.JCudaDriver;
 
 /** A kernel, whose only parameter is one struct by value. */
 final class CudaKernel {
@@ -12,10 +11,12 @@ final class CudaKernel {
 
   private static final long MAX_GRID_YZ = 65_535;
 
+  private final CudaContext context;
   private final CUfunction function;
   private final String where;
 
-  CudaKernel(CUfunction function, String where) {
+  CudaKernel(CudaContext context, CUfunction function, String where) {
+    this.context = context;
     this.function = function;
     this.where = where;
   }
@@ -61,19 +62,21 @@ final class CudaKernel {
               + " x 65535 x 65535; split the batch or the sequence");
     }
     Pointer parameters = Pointer.to(Pointer.to(argument.slice()));
-    Driver.check(
-        JCudaDriver.cuLaunchKernel(
-            function,
-            (int) gridX,
-            (int) gridY,
-            (int) gridZ,
-            threads,
-            1,
-            1,
-            sharedBytes,
-            Handles.stream(stream),
-            parameters,
-            null),
+    context.check(
+        context
+            .calls()
+            .cuLaunchKernel(
+                function,
+                (int) gridX,
+                (int) gridY,
+                (int) gridZ,
+                threads,
+                1,
+                1,
+                sharedBytes,
+                Handles.stream(stream),
+                parameters,
+                null),
         "cuLaunchKernel",
         where);
   }

@@ -81,6 +81,9 @@ final class KernelFiles {
    * Whoever waited should look for the entry again.
    */
   @Nullable FileMutex turn(String key) {
+    if (mostBytes == 0) {
+      return null;
+    }
     try {
       CacheDirectories.makePrivate(directory);
     } catch (IOException | UnsupportedOperationException e) {

@@ -6,7 +6,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import jcuda.nvrtc.JNvrtc;
 import jcuda.nvrtc.nvrtcProgram;
 import jcuda.nvrtc.nvrtcResult;
 import org.jspecify.annotations.Nullable;
@@ -15,23 +14,41 @@ import org.powerattention.runtime.CudaUnavailableException;
 
 /** CUDA's runtime compiler. Needs no device. Safe for many threads. */
 final class Nvrtc {
+  private static final int LEAST_MAJOR = 12;
+
   private static @Nullable Nvrtc instance;
   private static @Nullable CudaUnavailableException failure;
 
+  private final NvrtcCalls calls;
   private final Path library;
   private final String version;
   private final List<Integer> architectures;
 
-  private Nvrtc(Path library) {
+  /**
+   * Asks the compiler what it is.
+   *
+   * @param library the file that it was loaded from
+   */
+  Nvrtc(NvrtcCalls calls, Path library) {
+    this.calls = calls;
     this.library = library;
     int[] major = new int[1];
     int[] minor = new int[1];
-    check(JNvrtc.nvrtcVersion(major, minor), "nvrtcVersion");
+    check(calls.nvrtcVersion(major, minor), "nvrtcVersion", "its first call");
     version = major[0] + "." + minor[0];
+    if (major[0] < LEAST_MAJOR) {
+      throw new CudaUnavailableException(
+          library
+              + " is NVRTC "
+              + version
+              + "; needed: 12.0 or later; name another with -D"
+              + NvrtcLibrary.PROPERTY,
+          null);
+    }
     int[] count = new int[1];
-    check(JNvrtc.nvrtcGetNumSupportedArchs(count), "nvrtcGetNumSupportedArchs");
+    check(calls.nvrtcGetNumSupportedArchs(count), "nvrtcGetNumSupportedArchs", "its first call");
     int[] supported = new int[count[0]];
-    check(JNvrtc.nvrtcGetSupportedArchs(supported), "nvrtcGetSupportedArchs");
+    check(calls.nvrtcGetSupportedArchs(supported), "nvrtcGetSupportedArchs", "its first call");
     architectures = Arrays.stream(supported).boxed().toList();
   }
 
@@ -49,7 +66,7 @@ final class Nvrtc {
       try {
         Path library = NvrtcLibrary.load();
         NativeLibraries.loadNvrtcBindings();
-        instance = new Nvrtc(library);
+        instance = new Nvrtc(new JNvrtcCalls(), library);
       } catch (CudaUnavailableException e) {
         failure = e;
         throw e;
@@ -86,59 +103,81 @@ final class Nvrtc {
    * Compiles a source.
    *
    * @param source the CUDA C++ text, which includes nothing
-   * @param name its name in the compiler's messages
+   * @param name its name in the compiler's messages, which name its lines
+   * @param what what it is, for and of, in words
    * @param target what to compile to
    * @return a cubin, or PTX text ending in a zero byte, as the target asks
    * @throws CompilationException if the compiler rejects it
    */
-  byte[] compile(String source, String name, Target target) {
+  byte[] compile(String source, String name, String what, Target target) {
+    String where = what + " (" + name + " for " + target.architecture() + ")";
     nvrtcProgram program = new nvrtcProgram();
-    check(JNvrtc.nvrtcCreateProgram(program, source, name, 0, null, null), "nvrtcCreateProgram");
+    check(calls.nvrtcCreateProgram(program, source, name), "nvrtcCreateProgram", where);
     try {
       String[] options = target.options().toArray(String[]::new);
-      int result = JNvrtc.nvrtcCompileProgram(program, options.length, options);
+      int result = calls.nvrtcCompileProgram(program, options);
       if (result != nvrtcResult.NVRTC_SUCCESS) {
         throw new CompilationException(
-            "NVRTC "
-                + version
-                + " could not compile "
-                + name
-                + " for "
-                + target.architecture()
-                + " ("
-                + nvrtcResult.stringFor(result)
-                + "); its log:",
-            log(program));
+            describe(result, "nvrtcCompileProgram", where) + "; its log:", log(program));
       }
-      return target.binary() ? cubin(program) : ptx(program);
+      return target.binary() ? cubin(program, where) : ptx(program, where);
     } finally {
-      JNvrtc.nvrtcDestroyProgram(program);
+      int ignored = calls.nvrtcDestroyProgram(program);
     }
   }
 
-  private static byte[] cubin(nvrtcProgram program) {
+  private byte[] cubin(nvrtcProgram program, String where) {
     long[] size = new long[1];
-    check(JNvrtc.nvrtcGetCUBINSize(program, size), "nvrtcGetCUBINSize");
+    check(calls.nvrtcGetCUBINSize(program, size), "nvrtcGetCUBINSize", where);
     byte[] cubin = new byte[Math.toIntExact(size[0])];
-    check(JNvrtc.nvrtcGetCUBIN(program, cubin), "nvrtcGetCUBIN");
+    check(calls.nvrtcGetCUBIN(program, cubin), "nvrtcGetCUBIN", where);
     return cubin;
   }
 
-  private static byte[] ptx(nvrtcProgram program) {
+  private byte[] ptx(nvrtcProgram program, String where) {
     String[] text = new String[1];
-    check(JNvrtc.nvrtcGetPTX(program, text), "nvrtcGetPTX");
+    check(calls.nvrtcGetPTX(program, text), "nvrtcGetPTX", where);
     return (text[0] + "\0").getBytes(StandardCharsets.US_ASCII);
   }
 
-  private static String log(nvrtcProgram program) {
+  private String log(nvrtcProgram program) {
     String[] text = new String[1];
-    int result = JNvrtc.nvrtcGetProgramLog(program, text);
+    int result = calls.nvrtcGetProgramLog(program, text);
     return result == nvrtcResult.NVRTC_SUCCESS && text[0] != null ? text[0] : "(no log)";
   }
 
-  private static void check(int result, String call) {
+  private void check(int result, String call, String where) {
     if (result != nvrtcResult.NVRTC_SUCCESS) {
-      throw new CompilationException(call + " failed: " + nvrtcResult.stringFor(result), "");
+      throw new CompilationException(describe(result, call, where), "");
     }
+  }
+
+  private String describe(int result, String call, String where) {
+    return call
+        + " failed on "
+        + where
+        + " with "
+        + library
+        + ": "
+        + nvrtcResult.stringFor(result)
+        + " ("
+        + result
+        + "); "
+        + remedy(result);
+  }
+
+  private static String remedy(int result) {
+    return switch (result) {
+      case nvrtcResult.NVRTC_ERROR_OUT_OF_MEMORY -> "free memory on the host";
+      case nvrtcResult.NVRTC_ERROR_COMPILATION ->
+          "the library's kernels compile with NVRTC 12.0 and later, so this is a defect of theirs"
+              + " or an edited source: please report it with the log";
+      case nvrtcResult.NVRTC_ERROR_INVALID_OPTION ->
+          "this NVRTC does not know the architecture or C++17; use NVRTC 12.0 or later";
+      case nvrtcResult.NVRTC_ERROR_BUILTIN_OPERATION_FAILURE ->
+          "libnvrtc-builtins of the same version must lie beside libnvrtc; install both anew";
+      default ->
+          "try another NVRTC 12 (-D" + NvrtcLibrary.PROPERTY + "), and report it if it stays";
+    };
   }
 }

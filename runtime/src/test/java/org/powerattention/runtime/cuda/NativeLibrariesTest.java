@@ -35,7 +35,8 @@ final class NativeLibrariesTest {
     public static void main(String[] arguments) {
       String before = System.getProperty("java.io.tmpdir");
       try {
-        byte[] code = Nvrtc.get().compile(NvrtcTest.SOURCE, "scale.cu", new Target("sm_80", true));
+        byte[] code =
+            Nvrtc.get().compile(NvrtcTest.SOURCE, "scale.cu", "a test", new Target("sm_80", true));
         System.out.println("compiled " + KernelCache.key(hex(code), List.of(), ""));
       } catch (CudaUnavailableException e) {
         System.out.println("unavailable " + e.getMessage());
