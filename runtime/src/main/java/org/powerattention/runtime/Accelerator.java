@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.DType;
 import org.powerattention.runtime.cpu.CpuBackend;
 import org.powerattention.runtime.cuda.CudaBackend;
+import org.powerattention.runtime.events.WaitEvent;
 import org.powerattention.runtime.spi.Backend;
 import org.powerattention.runtime.spi.Memory;
 
@@ -229,7 +230,7 @@ public final class Accelerator implements AutoCloseable {
   /** Waits for all work on the default stream and on streams of {@link #newStream}. */
   public void synchronize() {
     checkOpen();
-    backend.synchronize(0);
+    await(0);
   }
 
   /**
@@ -259,6 +260,20 @@ public final class Accelerator implements AutoCloseable {
     if (!isCuda()) {
       throw new UnsupportedOperationException(
           method + " needs a CUDA device; " + name() + " has no device addresses or streams");
+    }
+  }
+
+  /** Waits for all work on a stream. */
+  void await(long stream) {
+    WaitEvent event = WaitEvent.start();
+    try {
+      backend.synchronize(stream);
+    } finally {
+      if (event != null) {
+        event.device = name();
+        event.stream = stream;
+        event.commit();
+      }
     }
   }
 

@@ -7,6 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.logging.Level;
+import java.util.logging.Logger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -35,6 +39,19 @@ final class DeviceFaultsTest {
           "cuModuleUnload");
 
   private final FakeCuda cuda = new FakeCuda();
+
+  /** Logger of the library; its errors are expected here and would fill the test's output. */
+  private final Logger logger = Logger.getLogger("org.powerattention");
+
+  @BeforeEach
+  void silence() {
+    logger.setLevel(Level.OFF);
+  }
+
+  @AfterEach
+  void restore() {
+    logger.setLevel(null);
+  }
 
   /** What a program does with a device. */
   private interface Scenario {

@@ -1,5 +1,7 @@
 package org.powerattention.runtime.cuda;
 
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import jcuda.driver.CUcontext;
@@ -12,6 +14,8 @@ import org.powerattention.runtime.DeviceException;
  * its current one just while it runs an action here, so that theirs stay undisturbed.
  */
 final class CudaContext {
+  private static final Logger LOGGER = System.getLogger("org.powerattention");
+
   private final DriverCalls calls;
   private final CudaDevice device;
   private final String where;
@@ -94,6 +98,7 @@ final class CudaContext {
     // Noted before anything is closed on the way out.
     if (loss == null && Driver.isFinal(result)) {
       loss = failure;
+      LOGGER.log(Level.ERROR, "{0} is lost to this process: {1}", this.where, failure.getMessage());
     }
     throw failure;
   }

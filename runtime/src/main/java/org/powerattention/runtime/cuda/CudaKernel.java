@@ -3,6 +3,7 @@ package org.powerattention.runtime.cuda;
 import java.nio.ByteBuffer;
 import jcuda.Pointer;
 import jcuda.driver.CUfunction;
+import org.powerattention.runtime.events.LaunchEvent;
 
 /** A kernel, whose only parameter is one struct by value. */
 final class CudaKernel {
@@ -61,6 +62,7 @@ final class CudaKernel {
               + MAX_GRID_X
               + " x 65535 x 65535; split the batch or the sequence");
     }
+    LaunchEvent event = LaunchEvent.start();
     Pointer parameters = Pointer.to(Pointer.to(argument.slice()));
     context.check(
         context
@@ -79,5 +81,15 @@ final class CudaKernel {
                 null),
         "cuLaunchKernel",
         where);
+    if (event != null) {
+      event.kernel = where;
+      event.gridX = gridX;
+      event.gridY = gridY;
+      event.gridZ = gridZ;
+      event.threads = threads;
+      event.sharedBytes = sharedBytes;
+      event.stream = stream;
+      event.commit();
+    }
   }
 }

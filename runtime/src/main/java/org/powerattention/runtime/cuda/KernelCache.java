@@ -12,6 +12,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.powerattention.runtime.events.KernelCacheEvent;
 import org.powerattention.runtime.spi.Version;
 
 /**
@@ -38,6 +39,9 @@ final class KernelCache {
   private static final class Shared {
     static final KernelCache INSTANCE = new KernelCache(KernelFiles.ofUser());
   }
+
+  /** Code, and where it came from. */
+  private record Found(byte[] code, String source) {}
 
   KernelFiles files() {
     return files;
@@ -76,18 +80,28 @@ final class KernelCache {
    * that wait for it, and not kept.
    */
   byte[] get(String key, Supplier<byte[]> compile) {
+    KernelCacheEvent event = KernelCacheEvent.start();
+    Found found = find(key, compile);
+    if (event != null) {
+      event.key = key;
+      event.source = found.source;
+      event.bytes = found.code.length;
+      event.commit();
+    }
+    return found.code;
+  }
+
+  private Found find(String key, Supplier<byte[]> compile) {
     CompletableFuture<byte[]> mine = new CompletableFuture<>();
     CompletableFuture<byte[]> first = loaded.putIfAbsent(key, mine);
     if (first != null) {
-      return await(first);
+      return new Found(await(first), "memory");
     }
     try {
       byte[] code = files.read(key);
-      if (code == null) {
-        code = compileInTurn(key, compile);
-      }
-      mine.complete(code);
-      return code;
+      Found found = code == null ? compileInTurn(key, compile) : new Found(code, "disk");
+      mine.complete(found.code);
+      return found;
     } catch (RuntimeException | Error e) {
       loaded.remove(key);
       mine.completeExceptionally(e);
@@ -95,14 +109,15 @@ final class KernelCache {
     }
   }
 
-  private byte[] compileInTurn(String key, Supplier<byte[]> compile) {
+  private Found compileInTurn(String key, Supplier<byte[]> compile) {
     try (FileMutex turn = files.turn(key)) {
-      byte @Nullable [] code = turn == null ? null : files.read(key);
-      if (code == null) {
-        code = compile.get();
-        files.write(key, code);
+      byte @Nullable [] waitedFor = turn == null ? null : files.read(key);
+      if (waitedFor != null) {
+        return new Found(waitedFor, "another process");
       }
-      return code;
+      byte[] code = compile.get();
+      files.write(key, code);
+      return new Found(code, "compiled");
     }
   }
 

@@ -1,6 +1,8 @@
 package org.powerattention.runtime.cuda;
 
 import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -11,9 +13,11 @@ import jcuda.nvrtc.nvrtcResult;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.CompilationException;
 import org.powerattention.runtime.CudaUnavailableException;
+import org.powerattention.runtime.events.CompilationEvent;
 
 /** CUDA's runtime compiler. Needs no device. Safe for many threads. */
 final class Nvrtc {
+  private static final Logger LOGGER = System.getLogger("org.powerattention");
   private static final int LEAST_MAJOR = 12;
 
   private static @Nullable Nvrtc instance;
@@ -111,6 +115,27 @@ final class Nvrtc {
    */
   byte[] compile(String source, String name, String what, Target target) {
     String where = what + " (" + name + " for " + target.architecture() + ")";
+    CompilationEvent event = CompilationEvent.start();
+    long start = System.nanoTime();
+    byte[] code = compileAs(source, name, where, target);
+    LOGGER.log(
+        Level.DEBUG,
+        "Compiled {0} in {1} ms with NVRTC {2}",
+        where,
+        (System.nanoTime() - start) / 1_000_000,
+        version);
+    if (event != null) {
+      event.source = name;
+      event.what = what;
+      event.architecture = target.architecture();
+      event.compiler = version;
+      event.bytes = code.length;
+      event.commit();
+    }
+    return code;
+  }
+
+  private byte[] compileAs(String source, String name, String where, Target target) {
     nvrtcProgram program = new nvrtcProgram();
     check(calls.nvrtcCreateProgram(program, source, name), "nvrtcCreateProgram", where);
     try {

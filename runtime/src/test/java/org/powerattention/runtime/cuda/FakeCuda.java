@@ -2,6 +2,8 @@ package org.powerattention.runtime.cuda;
 
 import java.lang.reflect.Field;
 import java.lang.reflect.Proxy;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -12,6 +14,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import jcuda.NativePointerObject;
+import jcuda.Pointer;
 import jcuda.driver.CUdevice_attribute;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.BackwardTiling;
@@ -55,6 +58,10 @@ public final class FakeCuda {
   public int driverVersion = 12_080;
   public int devices = 1;
   public int nvrtcMajor = 12;
+
+  /** Whether copies from the device bring what the self-test's kernel computes. */
+  boolean selfTestWorks;
+
   public String log = "";
   public RuntimeException bindings;
 
@@ -64,7 +71,11 @@ public final class FakeCuda {
 
   /** Opens device 0. */
   public Backend open() {
-    return new CudaBackend(0, new CudaEnvironment(driver(), this::nvrtc, cache));
+    return new CudaBackend(0, environment());
+  }
+
+  CudaEnvironment environment() {
+    return new CudaEnvironment(driver(), this::nvrtc, cache);
   }
 
   private CudaDriver driver() {
@@ -134,6 +145,15 @@ public final class FakeCuda {
                 case CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT -> 4;
                 default -> 200 << 10;
               };
+      case "cuMemcpyDtoH" -> {
+        if (selfTestWorks) {
+          ByteBuffer target = ((Pointer) arguments[0]).getByteBuffer(0, (long) arguments[2]);
+          target.order(ByteOrder.nativeOrder());
+          for (int i = 0; i < target.capacity() / 4; i++) {
+            target.putFloat(4 * i, i + 0.5f + (float) (i * i));
+          }
+        }
+      }
       default -> {}
     }
     return 0;
@@ -192,7 +212,7 @@ public final class FakeCuda {
     if (value != 0) {
       return value;
     }
-    Field offset = jcuda.Pointer.class.getDeclaredField("byteOffset");
+    Field offset = Pointer.class.getDeclaredField("byteOffset");
     offset.setAccessible(true);
     return (long) offset.get(handle);
   }
