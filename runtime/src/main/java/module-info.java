@@ -4,6 +4,7 @@ module org.powerattention.runtime {
   requires transitive org.powerattention.annotations;
   requires static transitive org.jspecify;
   requires jcuda;
+  requires jdk.jfr;
   // JCuda's loader uses it, and JCuda has no module descriptor to say so.
   requires java.logging;
 

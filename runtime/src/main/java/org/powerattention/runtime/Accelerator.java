@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.DType;
 import org.powerattention.runtime.cpu.CpuBackend;
 import org.powerattention.runtime.cuda.CudaBackend;
+import org.powerattention.runtime.events.WaitEvent;
 import org.powerattention.runtime.spi.Backend;
 import org.powerattention.runtime.spi.Memory;
 
@@ -215,10 +216,21 @@ public final class Accelerator implements AutoCloseable {
     return new Stream(this, handle, false);
   }
 
+  /**
+   * Returns the failure by which the device was lost to this process: a kernel that touched memory
+   * that it must not, a fault of the hardware, a reset. From then on every use of this accelerator
+   * is refused with a {@link DeviceException} whose cause is that failure; closing it, and what it
+   * made, works and frees what is on the host. The JVM and other accelerators go on; the same
+   * device again takes a new process. Empty while the device works, and always on the CPU.
+   */
+  public Optional<DeviceException> loss() {
+    return backend.loss();
+  }
+
   /** Waits for all work on the default stream and on streams of {@link #newStream}. */
   public void synchronize() {
     checkOpen();
-    backend.synchronize(0);
+    await(0);
   }
 
   /**
@@ -248,6 +260,20 @@ public final class Accelerator implements AutoCloseable {
     if (!isCuda()) {
       throw new UnsupportedOperationException(
           method + " needs a CUDA device; " + name() + " has no device addresses or streams");
+    }
+  }
+
+  /** Waits for all work on a stream. */
+  void await(long stream) {
+    WaitEvent event = WaitEvent.start();
+    try {
+      backend.synchronize(stream);
+    } finally {
+      if (event != null) {
+        event.device = name();
+        event.stream = stream;
+        event.commit();
+      }
     }
   }
 
@@ -300,7 +326,9 @@ public final class Accelerator implements AutoCloseable {
     @Override
     public void run() {
       try {
-        backend.synchronize(0);
+        if (backend.loss().isEmpty()) {
+          backend.synchronize(0);
+        }
       } finally {
         try {
           held.close();

@@ -23,6 +23,18 @@ public final class DeviceException extends PowerAttentionException {
     this.code = code;
   }
 
+  /**
+   * Creates the exception of a call that was refused because of an earlier failure.
+   *
+   * @param message what is refused, and why
+   * @param cause the earlier failure
+   */
+  public DeviceException(String message, DeviceException cause) {
+    super(message, cause);
+    this.call = cause.call;
+    this.code = cause.code;
+  }
+
   /** Returns the name of the driver function that failed. */
   public String call() {
     return call;

@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import org.powerattention.annotations.DType;
+import org.powerattention.runtime.events.CopyEvent;
 import org.powerattention.runtime.spi.Memory;
 
 /**
@@ -45,10 +46,17 @@ final class HostCopy {
   static void run(Storage storage, DType dtype, Layout layout, HostValues host, boolean toDevice) {
     Memory memory = storage.memory();
     ByteBuffer staging = storage.takeStaging();
+    CopyEvent event = CopyEvent.start();
     try {
       new HostCopy(memory, dtype, layout, host, toDevice, staging).copy(0, layout.offset(), 0);
     } finally {
       storage.returnStaging(staging);
+      if (event != null) {
+        event.device = storage.accelerator().name();
+        event.toDevice = toDevice;
+        event.bytes = layout.elements() * dtype.bytes();
+        event.commit();
+      }
     }
   }
 

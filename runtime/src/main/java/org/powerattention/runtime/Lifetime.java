@@ -6,6 +6,7 @@ import java.lang.ref.Cleaner;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What an object holds on a device, from its creation until it is closed: by its user, with the
@@ -14,6 +15,12 @@ import java.util.concurrent.atomic.AtomicBoolean;
  */
 final class Lifetime {
   private static final Logger LOGGER = System.getLogger("org.powerattention");
+
+  /**
+   * System property that has leaks reported with where they were made, at a cost for each tensor.
+   */
+  static final String ORIGINS_PROPERTY = "powerattention.leaks";
+
   private static final Cleaner CLEANER = Cleaner.create();
 
   private final Release release;
@@ -35,7 +42,11 @@ final class Lifetime {
    */
   static Lifetime start(
       Object owner, String what, boolean owned, Runnable action, Siblings siblings) {
-    Release release = new Release(what, owned, action, siblings);
+    Throwable origin =
+        owned && Boolean.getBoolean(ORIGINS_PROPERTY)
+            ? new Throwable(what + " was made here")
+            : null;
+    Release release = new Release(what, owned, action, siblings, origin);
     Lifetime lifetime = new Lifetime(release, CLEANER.register(owner, release::leaked));
     siblings.add(release);
     return lifetime;
@@ -105,13 +116,20 @@ final class Lifetime {
     private final boolean owned;
     private final Runnable action;
     private final Siblings siblings;
+    private final @Nullable Throwable origin;
     private final AtomicBoolean done = new AtomicBoolean();
 
-    Release(String what, boolean owned, Runnable action, Siblings siblings) {
+    Release(
+        String what,
+        boolean owned,
+        Runnable action,
+        Siblings siblings,
+        @Nullable Throwable origin) {
       this.what = what;
       this.owned = owned;
       this.action = action;
       this.siblings = siblings;
+      this.origin = origin;
     }
 
     void run() {
@@ -123,10 +141,19 @@ final class Lifetime {
 
     void leaked() {
       if (owned && !done.get()) {
-        LOGGER.log(
-            Level.WARNING,
-            "{0} was never closed; it is freed now, late: use try-with-resources",
-            what);
+        if (origin == null) {
+          LOGGER.log(
+              Level.WARNING,
+              "{0} was never closed; it is freed now, late: use try-with-resources, and"
+                  + " -D{1}=true to see where it was made",
+              what,
+              ORIGINS_PROPERTY);
+        } else {
+          LOGGER.log(
+              Level.WARNING,
+              what + " was never closed; it is freed now, late: use try-with-resources",
+              origin);
+        }
       }
       run();
     }

@@ -54,7 +54,9 @@ public final class PowerAttentionOperator implements AutoCloseable {
    */
   public static PowerAttentionOperator load(Accelerator accelerator, KernelProgram program) {
     accelerator.checkOpen();
-    LoadedProgram loaded = accelerator.backend().load(program);
+    LoadedProgram loaded =
+        new RecordedProgram(
+            accelerator.backend().load(program), program.name(), accelerator.name());
     return new PowerAttentionOperator(accelerator, program.name(), program.spec(), loaded);
   }
 

@@ -5,6 +5,7 @@ import java.io.OutputStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.KernelSpec;
@@ -128,6 +129,7 @@ public final class State implements AutoCloseable {
    * @throws IllegalArgumentException if there is no such sequence, or the other state does not fit
    */
   public void replace(int sequence, State other, int otherSequence) {
+    Objects.requireNonNull(other, "other");
     checkSequence("sequence", sequence, batch);
     checkSequence("otherSequence", otherSequence, other.batch);
     checkLike(other);

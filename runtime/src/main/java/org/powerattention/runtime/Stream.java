@@ -38,7 +38,7 @@ public final class Stream implements AutoCloseable {
 
   /** Waits until everything submitted to this stream has finished. */
   public void synchronize() {
-    accelerator.backend().synchronize(handle());
+    accelerator.await(handle());
   }
 
   /** Destroys the stream once its work has finished, unless it is borrowed. */

@@ -80,6 +80,33 @@ final class LifetimeTest {
   }
 
   @Test
+  void aLeakIsReportedWithWhereItWasMadeIfAskedFor() throws Exception {
+    List<Throwable> origins = Collections.synchronizedList(new ArrayList<>());
+    Logger logger = Logger.getLogger("org.powerattention");
+    logger.setFilter(
+        record -> {
+          if (record.getThrown() != null) {
+            origins.add(record.getThrown());
+          }
+          return false;
+        });
+    System.setProperty(Lifetime.ORIGINS_PROPERTY, "true");
+    try (Accelerator device = new Accelerator(backend)) {
+      lose(device);
+      collectGarbage(() -> !origins.isEmpty(), 10_000);
+      assertThat(origins.get(0)).hasMessageThat().contains("FP32 tensor [7] on fake GPU was made");
+      assertThat(List.of(origins.get(0).getStackTrace()).toString()).contains("LifetimeTest.lose(");
+    } finally {
+      System.clearProperty(Lifetime.ORIGINS_PROPERTY);
+      logger.setFilter(null);
+    }
+  }
+
+  private static void lose(Accelerator device) {
+    Tensor unused = device.zeros(DType.FP32, 7);
+  }
+
+  @Test
   void aLostStateIsFreedWithItsWindowAndReportedOnlyForItsSums() throws Exception {
     List<String> messages = Collections.synchronizedList(new ArrayList<>());
     Logger logger = Logger.getLogger("org.powerattention");

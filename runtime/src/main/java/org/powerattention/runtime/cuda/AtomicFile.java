@@ -12,12 +12,15 @@ import java.nio.file.StandardOpenOption;
 
 /** Writes files that other processes see either whole or not at all. */
 final class AtomicFile {
+  /** How the names of files end that are being written. */
+  static final String SUFFIX = ".part";
+
   private AtomicFile() {}
 
   /** Writes all of a stream to a file, replacing one that exists. */
   static void write(Path file, InputStream content) throws IOException {
     Path directory = file.toAbsolutePath().getParent();
-    Path temporary = Files.createTempFile(directory, file.getFileName() + ".", ".part");
+    Path temporary = Files.createTempFile(directory, file.getFileName() + ".", SUFFIX);
     try {
       try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.WRITE)) {
         OutputStream out = Channels.newOutputStream(channel);

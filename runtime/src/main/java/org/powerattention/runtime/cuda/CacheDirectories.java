@@ -10,7 +10,9 @@ import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.nio.file.attribute.UserPrincipal;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
@@ -64,7 +66,13 @@ final class CacheDirectories {
     }
   }
 
-  private static Path makePrivate(Path directory) throws IOException {
+  /**
+   * Makes a directory, if there is none, that only this user can read or write; takes others'
+   * rights to one that is there.
+   *
+   * @throws IOException if it is another user's, not a directory, or cannot be written
+   */
+  static Path makePrivate(Path directory) throws IOException {
     if (directory.getParent() != null) {
       Files.createDirectories(directory.getParent());
     }
@@ -76,14 +84,45 @@ final class CacheDirectories {
       }
     }
     // Whoever can create a file here is its owner: compare the directory's with that.
-    Path probe = Files.createTempFile(directory, "owner", null);
+    Path probe = Files.createTempFile(directory, "owner", AtomicFile.SUFFIX);
     UserPrincipal self = Files.getOwner(probe);
     Files.delete(probe);
     if (!Files.getOwner(directory, LinkOption.NOFOLLOW_LINKS).equals(self)) {
       throw new IOException(directory + " belongs to another user");
     }
-    Files.setPosixFilePermissions(directory, OWNER_ONLY);
+    Set<PosixFilePermission> permissions =
+        new HashSet<>(Files.getPosixFilePermissions(directory, LinkOption.NOFOLLOW_LINKS));
+    // One that its owner has made read-only stays so.
+    if (permissions.retainAll(OWNER_ONLY)) {
+      Files.setPosixFilePermissions(directory, permissions);
+    }
     return directory;
+  }
+
+  /**
+   * Returns whether only this user and root can write to a directory that exists: others could
+   * leave code there that we would load. One that root has filled and this user only reads, as in a
+   * container's image, is trusted.
+   */
+  static boolean isTrusted(Path directory) throws IOException {
+    Map<String, Object> attributes;
+    try {
+      attributes =
+          Files.readAttributes(directory, "unix:uid,permissions", LinkOption.NOFOLLOW_LINKS);
+    } catch (UnsupportedOperationException e) {
+      return true; // not Linux, where CUDA is not supported
+    }
+    int owner = (Integer) attributes.get("uid");
+    if (owner != 0 && owner != ownUser()) {
+      return false;
+    }
+    Set<?> permissions = (Set<?>) attributes.get("permissions");
+    return !permissions.contains(PosixFilePermission.GROUP_WRITE)
+        && !permissions.contains(PosixFilePermission.OTHERS_WRITE);
+  }
+
+  private static int ownUser() throws IOException {
+    return (Integer) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
   }
 
   private static FileAttribute<?> ownerOnly() {

@@ -1,10 +1,9 @@
 package org.powerattention.runtime.cuda;
 
 import java.util.Optional;
-import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUstream;
-import jcuda.driver.JCudaDriver;
 import org.powerattention.runtime.CudaUnavailableException;
+import org.powerattention.runtime.DeviceException;
 import org.powerattention.runtime.KernelProgram;
 import org.powerattention.runtime.PowerAttentionException;
 import org.powerattention.runtime.spi.Backend;
@@ -16,6 +15,10 @@ public final class CudaBackend implements Backend {
   /** Share of a device's memory that may be kept idle for reuse. */
   private static final int KEPT_SHARE = 4;
 
+  private static final String TENSOR = "a tensor or a part of a state";
+
+  private final CudaEnvironment environment;
+  private final DriverCalls calls;
   private final CudaDevice device;
   private final String name;
   private final CudaContext context;
@@ -29,27 +32,34 @@ public final class CudaBackend implements Backend {
    * @throws IllegalArgumentException if there is no such device
    */
   public CudaBackend(int ordinal) {
-    this.device = device(ordinal);
-    checkCapable(device);
-    this.name = device.description();
-    this.context = new CudaContext(device);
-    this.pool = new MemoryPool(name, device.memoryBytes() / KEPT_SHARE);
+    this(ordinal, CudaEnvironment.ofProcess());
   }
 
-  private static CudaDevice device(int ordinal) {
-    int devices = CudaDriver.devices();
+  CudaBackend(int ordinal, CudaEnvironment environment) {
+    this.environment = environment;
+    this.calls = environment.driver().calls();
+    this.device = device(environment.driver(), ordinal);
+    checkCapable(device);
+    this.name = device.description();
+    this.context = new CudaContext(calls, device);
+    this.pool = new MemoryPool(context, name, device.memoryBytes() / KEPT_SHARE);
+  }
+
+  private static CudaDevice device(CudaDriver driver, int ordinal) {
+    int devices = driver.devices();
     if (ordinal < 0 || ordinal >= devices) {
       throw new IllegalArgumentException(
           "CUDA device " + ordinal + "; allowed: 0 to " + (devices - 1));
     }
-    return CudaDevice.of(ordinal);
+    return CudaDevice.of(driver.calls(), ordinal);
   }
 
   private static void checkCapable(CudaDevice device) {
     if (device.capability() < Target.LEAST_CAPABILITY) {
       throw new CudaUnavailableException(
           device.description()
-              + " is too old: the kernels need compute capability 8.0 (Ampere) or newer",
+              + " is too old: the kernels need compute capability 8.0 (Ampere) or newer; use"
+              + " another device, or Accelerator.cpu()",
           null);
     }
   }
@@ -65,7 +75,7 @@ public final class CudaBackend implements Backend {
     private static Optional<String> find() {
       try {
         // Without a context: making one takes a good part of a second and hundreds of megabytes.
-        checkCapable(device(0));
+        checkCapable(device(CudaDriver.ofProcess(), 0));
         return Optional.empty();
       } catch (PowerAttentionException e) {
         return Optional.of(String.valueOf(e.getMessage()));
@@ -76,6 +86,14 @@ public final class CudaBackend implements Backend {
   /** Returns what the device is. */
   CudaDevice device() {
     return device;
+  }
+
+  DriverCalls calls() {
+    return calls;
+  }
+
+  CudaEnvironment environment() {
+    return environment;
   }
 
   CudaContext context() {
@@ -110,7 +128,7 @@ public final class CudaBackend implements Backend {
    */
   @Override
   public Memory allocateOn(long bytes, long stream) {
-    return stream == 0 ? allocateAsync(bytes, 0) : allocateDetached(bytes, stream);
+    return stream == 0 ? allocate(bytes, 0, TENSOR) : allocateDetached(bytes, stream);
   }
 
   /**
@@ -118,30 +136,27 @@ public final class CudaBackend implements Backend {
    * and what follows on the stream may use the memory again.
    */
   Memory allocateAsync(long bytes, long stream) {
-    long address = context.callLong(() -> pool.take(bytes, stream));
+    return allocate(bytes, stream, "the workspace of a call");
+  }
+
+  private Memory allocate(long bytes, long stream, String purpose) {
+    long address = context.callLong(() -> pool.take(bytes, stream, purpose));
     return new CudaMemory(
-        this, address, bytes, () -> context.run(() -> pool.give(address, bytes, stream)));
+        this, address, bytes, () -> context.release(() -> pool.give(address, bytes, stream)));
   }
 
   /** Takes memory on one stream that is given back on the default stream. */
   private Memory allocateDetached(long bytes, long stream) {
-    CUdeviceptr pointer = new CUdeviceptr();
-    context.run(
-        () ->
-            Driver.check(
-                JCudaDriver.cuMemAllocAsync(pointer, bytes, Handles.stream(stream)),
-                "cuMemAllocAsync of " + bytes + " bytes",
-                name));
-    long address = Handles.value(pointer);
+    long address = context.callLong(() -> pool.takeDetached(bytes, stream, TENSOR));
     return new CudaMemory(
         this,
         address,
         bytes,
         () ->
-            context.run(
+            context.release(
                 () ->
-                    Driver.check(
-                        JCudaDriver.cuMemFreeAsync(Handles.pointer(address), Handles.stream(0)),
+                    context.check(
+                        calls.cuMemFreeAsync(Handles.pointer(address), Handles.stream(0)),
                         "cuMemFreeAsync",
                         name)));
   }
@@ -155,17 +170,16 @@ public final class CudaBackend implements Backend {
   public long createStream() {
     CUstream stream = new CUstream();
     // Flags 0: ordered with the default stream, on which host copies run.
-    context.run(() -> Driver.check(JCudaDriver.cuStreamCreate(stream, 0), "cuStreamCreate", name));
+    context.run(() -> context.check(calls.cuStreamCreate(stream, 0), "cuStreamCreate", name));
     return Handles.value(stream);
   }
 
   @Override
   public void destroyStream(long stream) {
-    context.run(
+    context.release(
         () -> {
           pool.forget(stream);
-          Driver.check(
-              JCudaDriver.cuStreamDestroy(Handles.stream(stream)), "cuStreamDestroy", name);
+          context.check(calls.cuStreamDestroy(Handles.stream(stream)), "cuStreamDestroy", name);
         });
   }
 
@@ -173,10 +187,13 @@ public final class CudaBackend implements Backend {
   public void synchronize(long stream) {
     context.run(
         () ->
-            Driver.check(
-                JCudaDriver.cuStreamSynchronize(Handles.stream(stream)),
-                "cuStreamSynchronize",
-                name));
+            context.check(
+                calls.cuStreamSynchronize(Handles.stream(stream)), "cuStreamSynchronize", name));
+  }
+
+  @Override
+  public Optional<DeviceException> loss() {
+    return Optional.ofNullable(context.loss());
   }
 
   @Override
@@ -187,9 +204,9 @@ public final class CudaBackend implements Backend {
   @Override
   public void close() {
     try {
-      context.run(pool::clear);
+      context.release(pool::clear);
     } finally {
-      context.release();
+      context.close();
     }
   }
 }

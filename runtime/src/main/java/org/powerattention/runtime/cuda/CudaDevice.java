@@ -3,7 +3,6 @@ package org.powerattention.runtime.cuda;
 import java.nio.charset.StandardCharsets;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUdevice_attribute;
-import jcuda.driver.JCudaDriver;
 
 /**
  * What a device is.
@@ -25,35 +24,39 @@ record CudaDevice(
     int sharedBytesPerBlock,
     long memoryBytes) {
   /** Asks the driver about a device, which must exist. */
-  static CudaDevice of(int ordinal) {
+  static CudaDevice of(DriverCalls calls, int ordinal) {
     String where = "CUDA device " + ordinal;
     CUdevice handle = new CUdevice();
-    Driver.check(JCudaDriver.cuDeviceGet(handle, ordinal), "cuDeviceGet", where);
+    Driver.check(calls.cuDeviceGet(handle, ordinal), "cuDeviceGet", where);
     byte[] name = new byte[256];
-    Driver.check(JCudaDriver.cuDeviceGetName(name, name.length, handle), "cuDeviceGetName", where);
+    Driver.check(calls.cuDeviceGetName(name, name.length, handle), "cuDeviceGetName", where);
     long[] memory = new long[1];
-    Driver.check(JCudaDriver.cuDeviceTotalMem(memory, handle), "cuDeviceTotalMem", where);
+    Driver.check(calls.cuDeviceTotalMem(memory, handle), "cuDeviceTotalMem", where);
     int major =
-        attribute(handle, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, where);
+        attribute(
+            calls, handle, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, where);
     int minor =
-        attribute(handle, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, where);
+        attribute(
+            calls, handle, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, where);
     return new CudaDevice(
         handle,
         ordinal,
         untilZero(name),
         10 * major + minor,
-        attribute(handle, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, where),
         attribute(
+            calls, handle, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, where),
+        attribute(
+            calls,
             handle,
             CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN,
             where),
         memory[0]);
   }
 
-  private static int attribute(CUdevice handle, int attribute, String where) {
+  private static int attribute(DriverCalls calls, CUdevice handle, int attribute, String where) {
     int[] value = new int[1];
     Driver.check(
-        JCudaDriver.cuDeviceGetAttribute(value, attribute, handle), "cuDeviceGetAttribute", where);
+        calls.cuDeviceGetAttribute(value, attribute, handle), "cuDeviceGetAttribute", where);
     return value[0];
   }
 

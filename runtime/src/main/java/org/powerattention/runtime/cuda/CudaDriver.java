@@ -1,9 +1,9 @@
 package org.powerattention.runtime.cuda;
 
 import jcuda.driver.CUresult;
-import jcuda.driver.JCudaDriver;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.CudaUnavailableException;
+import org.powerattention.runtime.PowerAttentionException;
 
 /** The driver of this process: loaded and initialised once, or the reason why it cannot be. */
 final class CudaDriver {
@@ -12,16 +12,27 @@ final class CudaDriver {
    */
   private static final int LEAST_VERSION = 12_000;
 
+  private final DriverCalls calls;
   private final int devices;
-  private final @Nullable CudaUnavailableException obstacle;
+  private final int version;
+  private final @Nullable PowerAttentionException obstacle;
 
-  private CudaDriver(int devices, @Nullable CudaUnavailableException obstacle) {
+  private CudaDriver(
+      DriverCalls calls, int devices, int version, @Nullable PowerAttentionException obstacle) {
+    this.calls = calls;
     this.devices = devices;
+    this.version = version;
     this.obstacle = obstacle;
   }
 
   private static final class Probe {
-    static final CudaDriver RESULT = probe();
+    static final CudaDriver RESULT =
+        probe(NativeLibraries::loadDriverBindings, new JCudaDriverCalls());
+  }
+
+  /** Returns the driver of this process, which is looked for once. */
+  static CudaDriver ofProcess() {
+    return Probe.RESULT;
   }
 
   /**
@@ -29,37 +40,52 @@ final class CudaDriver {
    *
    * @throws CudaUnavailableException if CUDA cannot be used in this process
    */
-  static int devices() {
-    CudaUnavailableException obstacle = Probe.RESULT.obstacle;
+  int devices() {
     if (obstacle != null) {
       // A new one for each caller's stack trace; the first stays as the cause.
-      throw new CudaUnavailableException(obstacle.getMessage(), obstacle);
+      throw new CudaUnavailableException(String.valueOf(obstacle.getMessage()), obstacle);
     }
-    return Probe.RESULT.devices;
+    return devices;
   }
 
-  private static CudaDriver probe() {
+  /** Returns the CUDA version that it supports, such as {@code 12.8}. */
+  String version() {
+    return version / 1000 + "." + version % 1000 / 10;
+  }
+
+  DriverCalls calls() {
+    return calls;
+  }
+
+  /**
+   * Looks for the driver.
+   *
+   * @param bindings loads what the calls need
+   */
+  static CudaDriver probe(Runnable bindings, DriverCalls calls) {
     try {
-      NativeLibraries.loadDriverBindings();
-      return new CudaDriver(initialize(), null);
-    } catch (CudaUnavailableException e) {
-      return new CudaDriver(0, e);
+      bindings.run();
+      return initialize(calls);
+    } catch (PowerAttentionException e) {
+      return new CudaDriver(calls, 0, 0, e);
     }
   }
 
-  private static int initialize() {
-    int result = JCudaDriver.cuInit(0);
+  private static CudaDriver initialize(DriverCalls calls) {
+    int result = calls.cuInit(0);
     if (result != CUresult.CUDA_SUCCESS && result != CUresult.CUDA_ERROR_NO_DEVICE) {
       throw new CudaUnavailableException(
           "the NVIDIA driver does not start: cuInit returned "
               + CUresult.stringFor(result)
-              + "; "
+              + " ("
+              + result
+              + "); "
               + Driver.remedy(result),
           null);
     }
     int[] count = new int[1];
     if (result == CUresult.CUDA_SUCCESS) {
-      Driver.check(JCudaDriver.cuDeviceGetCount(count), "cuDeviceGetCount", "the driver");
+      Driver.check(calls.cuDeviceGetCount(count), "cuDeviceGetCount", "the driver");
     }
     if (count[0] == 0) {
       String visible = System.getenv("CUDA_VISIBLE_DEVICES");
@@ -71,7 +97,7 @@ final class CudaDriver {
           null);
     }
     int[] version = new int[1];
-    Driver.check(JCudaDriver.cuDriverGetVersion(version), "cuDriverGetVersion", "the driver");
+    Driver.check(calls.cuDriverGetVersion(version), "cuDriverGetVersion", "the driver");
     if (version[0] < LEAST_VERSION) {
       throw new CudaUnavailableException(
           "the NVIDIA driver supports CUDA "
@@ -81,6 +107,6 @@ final class CudaDriver {
               + "; needed: 12.0 or newer, that is driver 525 or newer; update it",
           null);
     }
-    return count[0];
+    return new CudaDriver(calls, count[0], version[0], null);
   }
 }

@@ -3,10 +3,10 @@ package org.powerattention.runtime.cuda;
 import java.util.function.LongConsumer;
 import jcuda.driver.CUgraph;
 import jcuda.driver.CUgraphExec;
+import jcuda.driver.CUresult;
 import jcuda.driver.CUstream;
 import jcuda.driver.CUstreamCaptureMode;
 import jcuda.driver.CUstream_flags;
-import jcuda.driver.JCudaDriver;
 import org.powerattention.runtime.spi.CapturedCall;
 
 /** Launches that were recorded as a CUDA graph; one call to the driver carries all of them out. */
@@ -40,41 +40,52 @@ final class CudaGraph implements CapturedCall {
     // A stream of its own: the caller's may be the default stream, which cannot be recorded, or be
     // in use.
     CUstream stream = new CUstream();
-    Driver.check(
-        JCudaDriver.cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING),
-        "cuStreamCreate",
-        where);
+    backend
+        .context()
+        .check(
+            backend.calls().cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING),
+            "cuStreamCreate",
+            where);
     CUgraph recorded = new CUgraph();
     try {
-      capture(stream, recorded, where, launches);
+      capture(backend.context(), stream, recorded, where, launches);
       CUgraphExec graph = new CUgraphExec();
       try {
-        Driver.check(
-            JCudaDriver.cuGraphInstantiate(graph, recorded, 0), "cuGraphInstantiate", where);
+        backend
+            .context()
+            .check(
+                backend.calls().cuGraphInstantiate(graph, recorded, 0),
+                "cuGraphInstantiate",
+                where);
       } finally {
-        int ignored = JCudaDriver.cuGraphDestroy(recorded);
+        int ignored = backend.calls().cuGraphDestroy(recorded);
       }
       return new CudaGraph(backend, where, graph);
     } finally {
-      int ignored = JCudaDriver.cuStreamDestroy(stream);
+      int ignored = backend.calls().cuStreamDestroy(stream);
     }
   }
 
   private static void capture(
-      CUstream stream, CUgraph recorded, String where, LongConsumer launches) {
+      CudaContext context, CUstream stream, CUgraph recorded, String where, LongConsumer launches) {
     // What other threads do meanwhile is none of the recording's business.
-    Driver.check(
-        JCudaDriver.cuStreamBeginCapture(
-            stream, CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL),
+    context.check(
+        context
+            .calls()
+            .cuStreamBeginCapture(stream, CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL),
         "cuStreamBeginCapture",
         where);
     try {
       launches.accept(Handles.value(stream));
     } catch (RuntimeException e) {
-      int ignored = JCudaDriver.cuStreamEndCapture(stream, recorded);
+      // A recording that is broken off may leave a graph.
+      if (context.calls().cuStreamEndCapture(stream, recorded) == CUresult.CUDA_SUCCESS) {
+        int ignored = context.calls().cuGraphDestroy(recorded);
+      }
       throw e;
     }
-    Driver.check(JCudaDriver.cuStreamEndCapture(stream, recorded), "cuStreamEndCapture", where);
+    context.check(
+        context.calls().cuStreamEndCapture(stream, recorded), "cuStreamEndCapture", where);
   }
 
   @Override
@@ -82,7 +93,9 @@ final class CudaGraph implements CapturedCall {
     CudaContext context = backend.context();
     context.push();
     try {
-      Driver.check(JCudaDriver.cuGraphLaunch(graph, handle(stream)), "cuGraphLaunch", where);
+      backend
+          .context()
+          .check(backend.calls().cuGraphLaunch(graph, handle(stream)), "cuGraphLaunch", where);
     } finally {
       context.pop();
     }
@@ -102,7 +115,10 @@ final class CudaGraph implements CapturedCall {
   public void close() {
     backend
         .context()
-        .run(
-            () -> Driver.check(JCudaDriver.cuGraphExecDestroy(graph), "cuGraphExecDestroy", where));
+        .release(
+            () ->
+                backend
+                    .context()
+                    .check(backend.calls().cuGraphExecDestroy(graph), "cuGraphExecDestroy", where));
   }
 }

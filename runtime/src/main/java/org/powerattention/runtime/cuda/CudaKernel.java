@@ -3,7 +3,7 @@ package org.powerattention.runtime.cuda;
 import java.nio.ByteBuffer;
 import jcuda.Pointer;
 import jcuda.driver.CUfunction;
-import jcuda.driver.JCudaDriver;
+import org.powerattention.runtime.events.LaunchEvent;
 
 /** A kernel, whose only parameter is one struct by value. */
 final class CudaKernel {
@@ -12,10 +12,12 @@ final class CudaKernel {
 
   private static final long MAX_GRID_YZ = 65_535;
 
+  private final CudaContext context;
   private final CUfunction function;
   private final String where;
 
-  CudaKernel(CUfunction function, String where) {
+  CudaKernel(CudaContext context, CUfunction function, String where) {
+    this.context = context;
     this.function = function;
     this.where = where;
   }
@@ -60,21 +62,34 @@ final class CudaKernel {
               + MAX_GRID_X
               + " x 65535 x 65535; split the batch or the sequence");
     }
+    LaunchEvent event = LaunchEvent.start();
     Pointer parameters = Pointer.to(Pointer.to(argument.slice()));
-    Driver.check(
-        JCudaDriver.cuLaunchKernel(
-            function,
-            (int) gridX,
-            (int) gridY,
-            (int) gridZ,
-            threads,
-            1,
-            1,
-            sharedBytes,
-            Handles.stream(stream),
-            parameters,
-            null),
+    context.check(
+        context
+            .calls()
+            .cuLaunchKernel(
+                function,
+                (int) gridX,
+                (int) gridY,
+                (int) gridZ,
+                threads,
+                1,
+                1,
+                sharedBytes,
+                Handles.stream(stream),
+                parameters,
+                null),
         "cuLaunchKernel",
         where);
+    if (event != null) {
+      event.kernel = where;
+      event.gridX = gridX;
+      event.gridY = gridY;
+      event.gridZ = gridZ;
+      event.threads = threads;
+      event.sharedBytes = sharedBytes;
+      event.stream = stream;
+      event.commit();
+    }
   }
 }

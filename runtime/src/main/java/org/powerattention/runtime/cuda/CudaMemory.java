@@ -2,7 +2,6 @@ package org.powerattention.runtime.cuda;
 
 import java.nio.ByteBuffer;
 import jcuda.Pointer;
-import jcuda.driver.JCudaDriver;
 import org.powerattention.runtime.spi.Memory;
 
 /** A block of a device's memory. */
@@ -56,10 +55,14 @@ final class CudaMemory implements Memory {
   }
 
   private void copyToDevice(long target, ByteBuffer direct) {
-    Driver.check(
-        JCudaDriver.cuMemcpyHtoD(Handles.pointer(target), Pointer.to(direct), direct.remaining()),
-        "cuMemcpyHtoD",
-        backend.name());
+    backend
+        .context()
+        .check(
+            backend
+                .calls()
+                .cuMemcpyHtoD(Handles.pointer(target), Pointer.to(direct), direct.remaining()),
+            "cuMemcpyHtoD",
+            backend.name());
   }
 
   @Override
@@ -85,10 +88,14 @@ final class CudaMemory implements Memory {
   }
 
   private void copyFromDevice(long source, ByteBuffer direct) {
-    Driver.check(
-        JCudaDriver.cuMemcpyDtoH(Pointer.to(direct), Handles.pointer(source), direct.remaining()),
-        "cuMemcpyDtoH",
-        backend.name());
+    backend
+        .context()
+        .check(
+            backend
+                .calls()
+                .cuMemcpyDtoH(Pointer.to(direct), Handles.pointer(source), direct.remaining()),
+            "cuMemcpyDtoH",
+            backend.name());
   }
 
   @Override
@@ -105,11 +112,15 @@ final class CudaMemory implements Memory {
   }
 
   private void copyWithin(long from, long to, long count) {
-    Driver.check(
-        JCudaDriver.cuMemcpyDtoDAsync(
-            Handles.pointer(to), Handles.pointer(from), count, Handles.stream(0)),
-        "cuMemcpyDtoDAsync",
-        backend.name());
+    backend
+        .context()
+        .check(
+            backend
+                .calls()
+                .cuMemcpyDtoDAsync(
+                    Handles.pointer(to), Handles.pointer(from), count, Handles.stream(0)),
+            "cuMemcpyDtoDAsync",
+            backend.name());
     // A stream that someone else made might not wait for the default stream.
     backend.synchronize(0);
   }
@@ -121,10 +132,14 @@ final class CudaMemory implements Memory {
   }
 
   private void clearNow(long start, long count) {
-    Driver.check(
-        JCudaDriver.cuMemsetD8Async(Handles.pointer(start), (byte) 0, count, Handles.stream(0)),
-        "cuMemsetD8Async",
-        backend.name());
+    backend
+        .context()
+        .check(
+            backend
+                .calls()
+                .cuMemsetD8Async(Handles.pointer(start), (byte) 0, count, Handles.stream(0)),
+            "cuMemsetD8Async",
+            backend.name());
     // A stream that someone else made might not wait for the default stream.
     backend.synchronize(0);
   }

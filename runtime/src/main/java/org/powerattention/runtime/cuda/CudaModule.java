@@ -4,7 +4,6 @@ import jcuda.driver.CUfunction;
 import jcuda.driver.CUfunction_attribute;
 import jcuda.driver.CUmodule;
 import jcuda.driver.CUresult;
-import jcuda.driver.JCudaDriver;
 import org.powerattention.runtime.CompilationException;
 
 /** Compiled kernels, loaded on a device. */
@@ -29,10 +28,12 @@ final class CudaModule implements AutoCloseable {
         .context()
         .run(
             () ->
-                Driver.check(
-                    JCudaDriver.cuModuleLoadData(module, code),
-                    "cuModuleLoadData",
-                    program + " on " + backend.name()));
+                backend
+                    .context()
+                    .check(
+                        backend.calls().cuModuleLoadData(module, code),
+                        "cuModuleLoadData",
+                        program + " on " + backend.name()));
   }
 
   /**
@@ -62,24 +63,28 @@ final class CudaModule implements AutoCloseable {
     String where = "kernel " + name + " of " + program + " on " + backend.name();
     CUfunction function = new CUfunction();
     backend.context().run(() -> prepare(function, name, dynamicSharedBytes, where));
-    return new CudaKernel(function, where);
+    return new CudaKernel(backend.context(), function, where);
   }
 
   private void prepare(CUfunction function, String name, int dynamicSharedBytes, String where) {
-    int result = JCudaDriver.cuModuleGetFunction(function, module, name);
+    int result = backend.calls().cuModuleGetFunction(function, module, name);
     if (result == CUresult.CUDA_ERROR_NOT_FOUND) {
       throw new CompilationException(
           "the source of " + program + " has no kernel " + name + "; rebuild it", "");
     }
-    Driver.check(result, "cuModuleGetFunction", where);
+    backend.context().check(result, "cuModuleGetFunction", where);
     if (dynamicSharedBytes > DEFAULT_SHARED_BYTES) {
-      Driver.check(
-          JCudaDriver.cuFuncSetAttribute(
-              function,
-              CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
-              dynamicSharedBytes),
-          "cuFuncSetAttribute",
-          where);
+      backend
+          .context()
+          .check(
+              backend
+                  .calls()
+                  .cuFuncSetAttribute(
+                      function,
+                      CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+                      dynamicSharedBytes),
+              "cuFuncSetAttribute",
+              where);
     }
   }
 
@@ -88,11 +93,13 @@ final class CudaModule implements AutoCloseable {
   public void close() {
     backend
         .context()
-        .run(
+        .release(
             () ->
-                Driver.check(
-                    JCudaDriver.cuModuleUnload(module),
-                    "cuModuleUnload",
-                    program + " on " + backend.name()));
+                backend
+                    .context()
+                    .check(
+                        backend.calls().cuModuleUnload(module),
+                        "cuModuleUnload",
+                        program + " on " + backend.name()));
   }
 }

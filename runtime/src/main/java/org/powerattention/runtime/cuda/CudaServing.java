@@ -1,7 +1,6 @@
 package org.powerattention.runtime.cuda;
 
 import java.nio.ByteBuffer;
-import jcuda.driver.JCudaDriver;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.ServingTiling;
 import org.powerattention.runtime.spi.CapturedCall;
@@ -117,11 +116,18 @@ final class CudaServing {
         stream,
         ServingArguments.of(state, batch, keyHeads, plan));
     Memory spans = ServingArguments.window(state).spans();
-    Driver.check(
-        JCudaDriver.cuMemsetD8Async(
-            Handles.pointer(spans.address()), (byte) 0, spans.bytes(), Handles.stream(stream)),
-        "cuMemsetD8Async",
-        backend.name());
+    backend
+        .context()
+        .check(
+            backend
+                .calls()
+                .cuMemsetD8Async(
+                    Handles.pointer(spans.address()),
+                    (byte) 0,
+                    spans.bytes(),
+                    Handles.stream(stream)),
+            "cuMemsetD8Async",
+            backend.name());
   }
 
   /**

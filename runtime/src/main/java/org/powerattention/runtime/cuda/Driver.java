@@ -1,7 +1,6 @@
 package org.powerattention.runtime.cuda;
 
 import jcuda.driver.CUresult;
-import jcuda.driver.JCudaDriver;
 import org.powerattention.runtime.DeviceException;
 
 /** Turns the driver's result codes into exceptions that say what to do. */
@@ -23,20 +22,45 @@ final class Driver {
   }
 
   private static DeviceException failure(int result, String call, String where) {
-    String[] description = new String[1];
-    JCudaDriver.cuGetErrorString(result, description);
-    String message =
-        call
-            + " failed on "
-            + where
-            + ": "
-            + CUresult.stringFor(result)
-            + " ("
-            + result
-            + (description[0] == null ? "" : ", " + description[0])
-            + "); "
-            + remedy(result);
+    return failure(result, call, where, remedy(result));
+  }
+
+  /** Returns the failure of a call with what there is to say of it. */
+  static DeviceException failure(int result, String call, String where, String explanation) {
+    String message = call + " failed on " + where + ": " + name(result) + "; " + explanation;
     return new DeviceException(message, call, result);
+  }
+
+  private static String name(int result) {
+    return CUresult.stringFor(result) + " (" + result + ")";
+  }
+
+  /**
+   * Returns whether a result means that the context, and with it all memory and kernels of this
+   * process on the device, is lost: every later call would fail.
+   */
+  static boolean isFinal(int result) {
+    return switch (result) {
+      case CUresult.CUDA_ERROR_DEINITIALIZED,
+          CUresult.CUDA_ERROR_NO_DEVICE,
+          CUresult.CUDA_ERROR_INVALID_DEVICE,
+          CUresult.CUDA_ERROR_ECC_UNCORRECTABLE,
+          CUresult.CUDA_ERROR_NVLINK_UNCORRECTABLE,
+          CUresult.CUDA_ERROR_ILLEGAL_ADDRESS,
+          CUresult.CUDA_ERROR_LAUNCH_TIMEOUT,
+          CUresult.CUDA_ERROR_CONTEXT_IS_DESTROYED,
+          CUresult.CUDA_ERROR_ASSERT,
+          CUresult.CUDA_ERROR_HARDWARE_STACK_ERROR,
+          CUresult.CUDA_ERROR_ILLEGAL_INSTRUCTION,
+          CUresult.CUDA_ERROR_MISALIGNED_ADDRESS,
+          CUresult.CUDA_ERROR_INVALID_ADDRESS_SPACE,
+          CUresult.CUDA_ERROR_INVALID_PC,
+          CUresult.CUDA_ERROR_LAUNCH_FAILED,
+          CUresult.CUDA_ERROR_MPS_CLIENT_TERMINATED,
+          CUresult.CUDA_ERROR_UNKNOWN ->
+          true;
+      default -> false;
+    };
   }
 
   /** Returns what to do about a result. */
@@ -49,6 +73,14 @@ final class Driver {
           "check that borrowed addresses and streams belong to this device and are still valid";
       case CUresult.CUDA_ERROR_INVALID_CONTEXT, CUresult.CUDA_ERROR_CONTEXT_IS_DESTROYED ->
           "the device was reset or its primary context destroyed; open a new Accelerator";
+      case CUresult.CUDA_ERROR_STUB_LIBRARY ->
+          "libcuda.so.1 is the toolkit's stub, not the driver's; take its directory (stubs) out of"
+              + " LD_LIBRARY_PATH";
+      case CUresult.CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE ->
+          "a CUDA compatibility package stands before the driver's library and does not support"
+              + " this GPU; take it out of LD_LIBRARY_PATH";
+      case CUresult.CUDA_ERROR_INVALID_IMAGE ->
+          "the compiled kernel is not one that this driver knows; update the driver";
       case CUresult.CUDA_ERROR_NO_BINARY_FOR_GPU, CUresult.CUDA_ERROR_INVALID_PTX ->
           "the driver cannot run what this NVRTC compiles; update the driver";
       case CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION ->
@@ -63,12 +95,26 @@ final class Driver {
       case CUresult.CUDA_ERROR_ILLEGAL_ADDRESS,
           CUresult.CUDA_ERROR_MISALIGNED_ADDRESS,
           CUresult.CUDA_ERROR_LAUNCH_FAILED,
+          CUresult.CUDA_ERROR_INVALID_ADDRESS_SPACE,
+          CUresult.CUDA_ERROR_INVALID_PC,
+          CUresult.CUDA_ERROR_ASSERT,
           CUresult.CUDA_ERROR_ILLEGAL_INSTRUCTION ->
           "a kernel, perhaps an earlier one, touched memory that it must not, for instance a tensor"
               + " closed while in use or a borrowed address of too small a block; this process"
               + " cannot use the device any more: restart it, and look for the place with"
               + " compute-sanitizer";
-      case CUresult.CUDA_ERROR_ECC_UNCORRECTABLE, CUresult.CUDA_ERROR_HARDWARE_STACK_ERROR ->
+      case CUresult.CUDA_ERROR_UNKNOWN,
+          CUresult.CUDA_ERROR_NO_DEVICE,
+          CUresult.CUDA_ERROR_INVALID_DEVICE,
+          CUresult.CUDA_ERROR_DEINITIALIZED ->
+          "the driver has lost the device: it was reset, it fell off the bus, or its driver was"
+              + " unloaded; look for an Xid in the system's log (dmesg) and restart this process";
+      case CUresult.CUDA_ERROR_MPS_CLIENT_TERMINATED ->
+          "the MPS server ended this client, mostly for a fault of another one; restart this"
+              + " process";
+      case CUresult.CUDA_ERROR_ECC_UNCORRECTABLE,
+          CUresult.CUDA_ERROR_NVLINK_UNCORRECTABLE,
+          CUresult.CUDA_ERROR_HARDWARE_STACK_ERROR ->
           "the device has a hardware fault; see nvidia-smi -q and the system's log";
       case CUresult.CUDA_ERROR_DEVICE_UNAVAILABLE ->
           "another process uses the device exclusively (compute mode, see nvidia-smi)";

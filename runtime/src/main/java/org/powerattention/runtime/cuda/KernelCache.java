@@ -1,71 +1,68 @@
 package org.powerattention.runtime.cuda;
 
-import java.io.ByteArrayInputStream;
-import java.io.IOException;
-import java.io.SequenceInputStream;
-import java.lang.System.Logger;
-import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
-import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.powerattention.runtime.events.KernelCacheEvent;
+import org.powerattention.runtime.spi.Version;
 
 /**
- * Compiled kernels, kept on disk between processes and in memory within one.
- *
- * <p>An entry is a file named for its {@linkplain #key key}; it holds the SHA-256 of the compiled
- * code and the code. One that is cut off or altered is compiled anew. Where the directory cannot be
- * written, that is said once and the memory alone serves.
+ * Compiled kernels, kept in memory within a process and in {@link KernelFiles} between processes.
+ * Of all the threads and processes that ask for one key at the same time, one compiles it and the
+ * others wait for the result.
  */
 final class KernelCache {
-  private static final Logger LOGGER = System.getLogger("org.powerattention");
-  private static final int HASH_BYTES = 32;
-
   /** What an entry is; a change of the entries' form or of how sources are compiled changes it. */
-  private static final String FORMAT = "power-attention kernel 1";
+  private static final String FORMAT = "power-attention kernel 2";
 
-  private final Path directory;
+  private final KernelFiles files;
   private final Map<String, CompletableFuture<byte[]>> loaded = new ConcurrentHashMap<>();
-  private final AtomicBoolean unwritable = new AtomicBoolean();
 
-  /** Uses a directory, which is made when the first entry is written. */
-  KernelCache(Path directory) {
-    this.directory = directory;
+  KernelCache(KernelFiles files) {
+    this.files = files;
   }
 
-  /** Returns the cache of this process, below {@link CacheDirectories#root}. */
+  /** Returns the cache of this process. */
   static KernelCache shared() {
     return Shared.INSTANCE;
   }
 
   private static final class Shared {
-    static final KernelCache INSTANCE = new KernelCache(CacheDirectories.root().resolve("kernels"));
+    static final KernelCache INSTANCE = new KernelCache(KernelFiles.ofUser());
+  }
+
+  /** Code, and where it came from. */
+  private record Found(byte[] code, String source) {}
+
+  KernelFiles files() {
+    return files;
   }
 
   /**
-   * Returns the key of everything that changes the compiled code. Each part goes in with its
-   * length, so that no two lists of parts run together.
+   * Returns the key of everything that changes the compiled code, our own version included. Each
+   * part goes in with its length, so that no two lists of parts run together.
    *
    * @param source the text that is compiled
    * @param options the compiler's options, the architecture among them
-   * @param compiler the compiler's version
+   * @param compiler the compiler's version and build
    */
   static String key(String source, List<String> options, String compiler) {
+    return key(source, options, compiler, Version.VERSION);
+  }
+
+  static String key(String source, List<String> options, String compiler, String version) {
     MessageDigest digest = sha256();
     update(digest, FORMAT);
+    update(digest, version);
     update(digest, compiler);
     update(digest, source);
     options.forEach(option -> update(digest, option));
@@ -79,27 +76,48 @@ final class KernelCache {
   }
 
   /**
-   * Returns the code of a key, compiling it if it is not there. Threads that ask for one key at the
-   * same time share one compilation; a failure is thrown to all of them and not kept.
+   * Returns the code of a key, compiling it if it is not there. A failure is thrown to all threads
+   * that wait for it, and not kept.
    */
   byte[] get(String key, Supplier<byte[]> compile) {
+    KernelCacheEvent event = KernelCacheEvent.start();
+    Found found = find(key, compile);
+    if (event != null) {
+      event.key = key;
+      event.source = found.source;
+      event.bytes = found.code.length;
+      event.commit();
+    }
+    return found.code;
+  }
+
+  private Found find(String key, Supplier<byte[]> compile) {
     CompletableFuture<byte[]> mine = new CompletableFuture<>();
     CompletableFuture<byte[]> first = loaded.putIfAbsent(key, mine);
     if (first != null) {
-      return await(first);
+      return new Found(await(first), "memory");
     }
     try {
-      byte[] code = read(key);
-      if (code == null) {
-        code = compile.get();
-        write(key, code);
-      }
-      mine.complete(code);
-      return code;
+      byte[] code = files.read(key);
+      Found found = code == null ? compileInTurn(key, compile) : new Found(code, "disk");
+      mine.complete(found.code);
+      return found;
     } catch (RuntimeException | Error e) {
       loaded.remove(key);
       mine.completeExceptionally(e);
       throw e;
+    }
+  }
+
+  private Found compileInTurn(String key, Supplier<byte[]> compile) {
+    try (FileMutex turn = files.turn(key)) {
+      byte @Nullable [] waitedFor = turn == null ? null : files.read(key);
+      if (waitedFor != null) {
+        return new Found(waitedFor, "another process");
+      }
+      byte[] code = compile.get();
+      files.write(key, code);
+      return new Found(code, "compiled");
     }
   }
 
@@ -110,54 +128,14 @@ final class KernelCache {
       if (e.getCause() instanceof RuntimeException cause) {
         throw cause;
       }
+      if (e.getCause() instanceof Error cause) {
+        throw cause;
+      }
       throw e;
     }
   }
 
-  private byte @Nullable [] read(String key) {
-    try {
-      byte[] entry = Files.readAllBytes(file(key));
-      if (entry.length > HASH_BYTES) {
-        byte[] code = Arrays.copyOfRange(entry, HASH_BYTES, entry.length);
-        if (MessageDigest.isEqual(Arrays.copyOf(entry, HASH_BYTES), sha256().digest(code))) {
-          return code;
-        }
-      }
-      LOGGER.log(Level.WARNING, "Compiling anew, since {0} is damaged", file(key));
-    } catch (NoSuchFileException e) {
-      // The usual case of a first run.
-    } catch (IOException e) {
-      LOGGER.log(Level.DEBUG, "The kernel cache entry cannot be read", e);
-    }
-    return null;
-  }
-
-  private void write(String key, byte[] code) {
-    try {
-      Files.createDirectories(directory);
-      AtomicFile.write(
-          file(key),
-          new SequenceInputStream(
-              new ByteArrayInputStream(sha256().digest(code)), new ByteArrayInputStream(code)));
-    } catch (IOException e) {
-      if (unwritable.compareAndSet(false, true)) {
-        LOGGER.log(
-            Level.WARNING,
-            "Compiled kernels cannot be kept in {0} ({1}), so every process compiles them;"
-                + " name a writable directory with -D{2} or {3}",
-            directory,
-            e,
-            CacheDirectories.PROPERTY,
-            CacheDirectories.VARIABLE);
-      }
-    }
-  }
-
-  private Path file(String key) {
-    return directory.resolve(key + ".bin");
-  }
-
-  private static MessageDigest sha256() {
+  static MessageDigest sha256() {
     try {
       return MessageDigest.getInstance("SHA-256");
     } catch (NoSuchAlgorithmException e) {

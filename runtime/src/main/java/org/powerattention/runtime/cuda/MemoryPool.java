@@ -2,11 +2,13 @@ package org.powerattention.runtime.cuda;
 
 import java.util.ArrayDeque;
 import java.util.HashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.IntSupplier;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUresult;
-import jcuda.driver.JCudaDriver;
+import org.powerattention.runtime.DeviceException;
 
 /**
  * Device memory that is kept for the next use on the same stream. What was given back on a stream
@@ -25,6 +27,7 @@ final class MemoryPool {
 
   private static final long SMALLEST = 512;
 
+  private final CudaContext context;
   private final String where;
   private final long mostKept;
   private final Map<Long, TreeMap<Long, ArrayDeque<Long>>> idle = new HashMap<>();
@@ -33,10 +36,12 @@ final class MemoryPool {
   /**
    * Creates an empty pool.
    *
+   * @param context the device's context
    * @param where the device in words
    * @param mostKept bytes of idle memory from which on it is freed instead of kept
    */
-  MemoryPool(String where, long mostKept) {
+  MemoryPool(CudaContext context, String where, long mostKept) {
+    this.context = context;
     this.where = where;
     this.mostKept = mostKept;
   }
@@ -49,8 +54,14 @@ final class MemoryPool {
     return Math.max(SMALLEST, Long.highestOneBit(Math.max(bytes, 1) * 2 - 1));
   }
 
-  /** Returns the address of a block of {@link #blockSize} bytes, with undefined content. */
-  synchronized long take(long bytes, long stream) {
+  /**
+   * Returns the address of a block of {@link #blockSize} bytes, with undefined content.
+   *
+   * @param purpose what it is for, in words
+   * @throws DeviceException if there is too little memory; it says how much was asked for and how
+   *     much there is
+   */
+  synchronized long take(long bytes, long stream, String purpose) {
     long size = blockSize(bytes);
     TreeMap<Long, ArrayDeque<Long>> blocks = idle.get(stream);
     if (blocks != null) {
@@ -63,7 +74,20 @@ final class MemoryPool {
         }
       }
     }
-    return allocate(size);
+    CUdeviceptr pointer = new CUdeviceptr();
+    allocate(bytes, purpose, "cuMemAlloc", () -> context.calls().cuMemAlloc(pointer, size));
+    return Handles.value(pointer);
+  }
+
+  /** Allocates memory that does not come from what is kept, for work on a stream. */
+  synchronized long takeDetached(long bytes, long stream, String purpose) {
+    CUdeviceptr pointer = new CUdeviceptr();
+    allocate(
+        bytes,
+        purpose,
+        "cuMemAllocAsync",
+        () -> context.calls().cuMemAllocAsync(pointer, bytes, Handles.stream(stream)));
+    return Handles.value(pointer);
   }
 
   /** Takes back a block, for which all work is in order on a stream. */
@@ -98,19 +122,34 @@ final class MemoryPool {
     }
   }
 
-  private long allocate(long size) {
-    CUdeviceptr pointer = new CUdeviceptr();
-    int result = JCudaDriver.cuMemAlloc(pointer, size);
+  /** Allocates memory; if there is too little, once more after freeing all that is kept. */
+  private void allocate(long bytes, String purpose, String call, IntSupplier allocation) {
+    int result = allocation.getAsInt();
     if (result == CUresult.CUDA_ERROR_OUT_OF_MEMORY) {
       clear();
-      result = JCudaDriver.cuMemAlloc(pointer, size);
+      result = allocation.getAsInt();
     }
-    Driver.check(result, "cuMemAlloc of " + size + " bytes", where);
-    return Handles.value(pointer);
+    if (result == CUresult.CUDA_ERROR_OUT_OF_MEMORY) {
+      context.fail(result, call, where, shortage(bytes, purpose) + Driver.remedy(result));
+    }
+    context.check(result, call + " of " + bytes + " bytes", where);
+  }
+
+  private String shortage(long bytes, String purpose) {
+    long[] free = new long[1];
+    long[] total = new long[1];
+    String asked = "asked for " + mib(bytes) + " for " + purpose;
+    return context.calls().cuMemGetInfo(free, total) == CUresult.CUDA_SUCCESS
+        ? asked + ", free are " + mib(free[0]) + " of " + mib(total[0]) + "; "
+        : asked + "; ";
+  }
+
+  private static String mib(long bytes) {
+    return String.format(Locale.ROOT, "%.1f MiB", bytes / (double) (1 << 20));
   }
 
   /** The driver waits for work that uses the memory. */
   private void free(long address) {
-    Driver.check(JCudaDriver.cuMemFree(Handles.pointer(address)), "cuMemFree", where);
+    context.check(context.calls().cuMemFree(Handles.pointer(address)), "cuMemFree", where);
   }
 }

@@ -94,7 +94,8 @@ final class NativeLibraries {
       try {
         Class.forName(className, true, NativeLibraries.class.getClassLoader());
       } catch (LinkageError e) {
-        throw new CudaUnavailableException(explain(String.valueOf(e.getMessage())), e);
+        Throwable cause = e.getCause() == null ? e : e.getCause();
+        throw new CudaUnavailableException(explain(String.valueOf(cause.getMessage())), e);
       } catch (ClassNotFoundException e) {
         throw new CudaUnavailableException(
             className + " is missing; add org.jcuda:jcuda:" + JCudaVersion.get(), e);
@@ -104,8 +105,18 @@ final class NativeLibraries {
     }
   }
 
+  /** Says what to do where the JVM refuses native access (from JDK 24 on, if told to). */
+  static String nativeAccess() {
+    return "this JVM refuses native access, without which CUDA cannot be used; start it with"
+        + " --enable-native-access=ALL-UNNAMED, or, on the module path, with"
+        + " --enable-native-access=org.powerattention.runtime,jcuda";
+  }
+
   /** Says in words why a library could not be linked, from what the dynamic linker said. */
   static String explain(String message) {
+    if (message.contains("Illegal native access")) {
+      return nativeAccess();
+    }
     if (message.contains("libcuda.so.1")) {
       return "no NVIDIA driver was found: the dynamic linker finds no libcuda.so.1; install the"
           + " driver, or make it visible (in a container: start it with GPU access)";

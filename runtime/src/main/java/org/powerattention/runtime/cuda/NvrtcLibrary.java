@@ -134,6 +134,8 @@ final class NvrtcLibrary {
       }
       System.load(file.toString());
       return true;
+    } catch (IllegalCallerException e) {
+      throw new CudaUnavailableException(NativeLibraries.nativeAccess(), e);
     } catch (UnsatisfiedLinkError | IOException e) {
       tried.add(file + ": " + e.getMessage());
       return false;

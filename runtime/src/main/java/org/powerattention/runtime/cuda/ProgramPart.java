@@ -70,11 +70,11 @@ final class ProgramPart<T extends Tiling, L> implements AutoCloseable {
     if (closed) {
       throw new IllegalStateException(program.name() + " is closed");
     }
-    Nvrtc nvrtc = Nvrtc.get();
+    Nvrtc nvrtc = backend.environment().nvrtc().get();
     List<KernelImage<T>> used = Target.upTo(images, System.getProperty(Target.FAMILY_PROPERTY));
     Target.Choice<T> choice =
         Target.choose(used, backend.device().capability(), nvrtc.architectures());
-    CudaModule fresh = new CudaModule(backend, compile(nvrtc, choice), program.name());
+    CudaModule fresh = new CudaModule(backend, compile(nvrtc, choice), what());
     try {
       result = launches.of(choice.image().tiling(), fresh);
     } catch (RuntimeException e) {
@@ -91,10 +91,22 @@ final class ProgramPart<T extends Tiling, L> implements AutoCloseable {
     String resource = choice.image().resource();
     String source = source(resource);
     String file = resource.substring(resource.lastIndexOf('/') + 1);
-    return KernelCache.shared()
+    return backend
+        .environment()
+        .cache()
         .get(
-            KernelCache.key(source, choice.target().options(), nvrtc.version()),
-            () -> nvrtc.compile(source, file, choice.target()));
+            KernelCache.key(source, choice.target().options(), nvrtc.build()),
+            () ->
+                nvrtc.compile(
+                    source,
+                    file,
+                    resource + " of " + what() + " for " + backend.name(),
+                    choice.target()));
+  }
+
+  /** Returns what is compiled and run, in words. */
+  private String what() {
+    return program.name() + ", " + program.spec();
   }
 
   private String source(String resource) {

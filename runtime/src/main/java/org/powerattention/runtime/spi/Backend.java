@@ -1,5 +1,7 @@
 package org.powerattention.runtime.spi;
 
+import java.util.Optional;
+import org.powerattention.runtime.DeviceException;
 import org.powerattention.runtime.KernelProgram;
 
 /** One device: its memory, its streams and the programs loaded on it. Safe for many threads. */
@@ -32,6 +34,11 @@ public interface Backend extends AutoCloseable {
 
   /** Waits for all work on a stream; 0 is the default stream. */
   void synchronize(long stream);
+
+  /** Returns the failure by which the device was lost to this process, if it was. */
+  default Optional<DeviceException> loss() {
+    return Optional.empty();
+  }
 
   /** Loads a program; compiling it first if need be. */
   LoadedProgram load(KernelProgram program);

@@ -3,6 +3,7 @@ package org.powerattention.runtime.cuda;
 import static com.google.common.truth.Truth.assertThat;
 import static com.google.common.truth.Truth.assertWithMessage;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.File;
 import java.io.IOException;
@@ -35,7 +36,8 @@ final class NativeLibrariesTest {
     public static void main(String[] arguments) {
       String before = System.getProperty("java.io.tmpdir");
       try {
-        byte[] code = Nvrtc.get().compile(NvrtcTest.SOURCE, "scale.cu", new Target("sm_80", true));
+        byte[] code =
+            Nvrtc.get().compile(NvrtcTest.SOURCE, "scale.cu", "a test", new Target("sm_80", true));
         System.out.println("compiled " + KernelCache.key(hex(code), List.of(), ""));
       } catch (CudaUnavailableException e) {
         System.out.println("unavailable " + e.getMessage());
@@ -137,6 +139,14 @@ final class NativeLibrariesTest {
   }
 
   @Test
+  void aJvmThatRefusesNativeAccessIsToldWhichFlagItNeeds() throws Exception {
+    assumeTrue(Runtime.version().feature() >= 24, "older JDKs cannot be told to refuse it");
+    String output = finish(start("cache", "--illegal-native-access=deny"));
+    assertThat(output).contains("unavailable this JVM refuses native access");
+    assertThat(output).contains("--enable-native-access=ALL-UNNAMED");
+  }
+
+  @Test
   void linkErrorsAreExplainedInWords() {
     String quoted =
         "Error while loading native library\njava.lang.UnsatisfiedLinkError: no x in"
@@ -148,6 +158,8 @@ final class NativeLibrariesTest {
     assertThat(NativeLibraries.explain(quoted + "undefined symbol: cuFoo"))
         .contains("too old for CUDA 12: /p/libx.so: undefined symbol: cuFoo");
     assertThat(NativeLibraries.explain(quoted + "failed to map segment")).contains("noexec");
+    assertThat(NativeLibraries.explain("Illegal native access from module jcuda"))
+        .contains("--enable-native-access=ALL-UNNAMED");
     assertThat(NativeLibraries.explain("something else")).contains("something else");
   }
 

@@ -24,7 +24,7 @@ final class NvrtcTest {
   @Test
   void aKernelBecomesMachineCodeForBothFamilies() {
     for (String architecture : new String[] {"sm_80", "sm_90a"}) {
-      byte[] code = nvrtc.compile(SOURCE, "scale.cu", new Target(architecture, true));
+      byte[] code = nvrtc.compile(SOURCE, "scale.cu", "a test", new Target(architecture, true));
       // A cubin is an ELF file for machine 190, EM_CUDA, that names its kernels.
       assertThat(Arrays.copyOf(code, 4)).isEqualTo(new byte[] {0x7f, 'E', 'L', 'F'});
       assertThat(code[18] & 0xff).isEqualTo(190);
@@ -36,14 +36,15 @@ final class NvrtcTest {
   void sm90aInstructionsNeedTheirArchitecture() {
     String source =
         "extern \"C\" __global__ void f() { asm volatile(\"wgmma.fence.sync.aligned;\"); }";
-    assertThat(nvrtc.compile(source, "f.cu", new Target("sm_90a", true))).isNotEmpty();
+    assertThat(nvrtc.compile(source, "f.cu", "a test", new Target("sm_90a", true))).isNotEmpty();
     assertThrows(
-        CompilationException.class, () -> nvrtc.compile(source, "f.cu", new Target("sm_80", true)));
+        CompilationException.class,
+        () -> nvrtc.compile(source, "f.cu", "a test", new Target("sm_80", true)));
   }
 
   @Test
   void ptxIsTextThatEndsInAZero() {
-    byte[] ptx = nvrtc.compile(SOURCE, "scale.cu", new Target("compute_80", false));
+    byte[] ptx = nvrtc.compile(SOURCE, "scale.cu", "a test", new Target("compute_80", false));
     String text = new String(ptx, 0, ptx.length - 1, StandardCharsets.US_ASCII);
     assertThat(text).contains(".target sm_80");
     assertThat(text).contains(".entry scale");
@@ -54,8 +55,8 @@ final class NvrtcTest {
   @Test
   void theSameSourceGivesTheSameCode() {
     Target target = new Target("sm_80", true);
-    assertThat(nvrtc.compile(SOURCE, "scale.cu", target))
-        .isEqualTo(nvrtc.compile(SOURCE, "scale.cu", target));
+    assertThat(nvrtc.compile(SOURCE, "scale.cu", "a test", target))
+        .isEqualTo(nvrtc.compile(SOURCE, "scale.cu", "a test", target));
   }
 
   @Test
@@ -63,10 +64,14 @@ final class NvrtcTest {
     CompilationException failure =
         assertThrows(
             CompilationException.class,
-            () -> nvrtc.compile("int f() { return nothing; }", "f.cu", new Target("sm_80", true)));
+            () ->
+                nvrtc.compile(
+                    "int f() { return nothing; }", "f.cu", "a test", new Target("sm_80", true)));
     assertThat(failure.log()).contains("f.cu(1): error: identifier \"nothing\" is undefined");
     assertThat(failure).hasMessageThat().contains(failure.log().strip());
-    assertThat(failure).hasMessageThat().contains("could not compile f.cu for sm_80");
+    assertThat(failure)
+        .hasMessageThat()
+        .contains("nvrtcCompileProgram failed on a test (f.cu for sm_80)");
   }
 
   @Test

@@ -1,0 +1,1 @@
+// Stands for a generated source where the compiler is a fake.
