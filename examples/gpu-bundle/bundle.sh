@@ -18,7 +18,7 @@ mvn -q -Pgpu-bundle -DskipTests -pl examples/gpu-bundle -am package
 # java.desktop draws the quick start's plot; java.logging, java.management and jdk.zipfs serve JUnit,
 # jdk.management counts what a test allocates.
 "$java_home/bin/jlink" --output "$bundle/jre" --no-header-files --no-man-pages --strip-java-debug-attributes \
-  --add-modules java.base,java.desktop,java.logging,java.management,jdk.management,jdk.unsupported,jdk.zipfs
+  --add-modules java.base,java.desktop,java.logging,java.management,jdk.jfr,jdk.management,jdk.unsupported,jdk.zipfs
 
 # The tests' jars hold hundreds of sources that are much alike: xz sees that, where a jar's own compression hides it.
 for jar in "$bundle"/tests/*.jar; do

@@ -42,7 +42,6 @@ final class ArgumentFuzzTest {
         assertWithMessage("open after round %s", round).that(open(device)).isEqualTo(0);
       }
     }
-    System.out.println(computed + " calls computed, " + refused + " refused");
     assertThat(computed).isGreaterThan(ROUNDS);
     assertThat(refused).isGreaterThan(ROUNDS);
   }

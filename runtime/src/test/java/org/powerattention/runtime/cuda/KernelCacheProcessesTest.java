@@ -180,7 +180,7 @@ final class KernelCacheProcessesTest {
   void processesThatEvictEachOthersEntriesAllGetTheRightOnes() throws Exception {
     List<JavaProcess> processes = new ArrayList<>();
     for (int n = 0; n < 4; n++) {
-      processes.add(JavaProcess.start(GetMany.class, cache(), 100, n));
+      processes.add(JavaProcess.start(GetMany.class, cache(), 50, n));
     }
     for (JavaProcess process : processes) {
       assertThat(process.finish()).contains("done");
