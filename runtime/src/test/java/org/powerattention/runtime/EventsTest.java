@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import jdk.jfr.Recording;
 import jdk.jfr.consumer.RecordedEvent;
@@ -35,6 +36,8 @@ final class EventsTest {
         ours.add(event);
       }
     }
+    // A file has them by thread and buffer.
+    ours.sort(Comparator.comparing(RecordedEvent::getStartTime));
     return ours;
   }
 
