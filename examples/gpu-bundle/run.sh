@@ -6,7 +6,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 usage() {
   cat >&2 <<'END'
-usage: run.sh gpu-tests [options of the JUnit console]   all tests tagged gpu
+usage: run.sh doctor                                     what is found here, and what to fix
+       run.sh gpu-tests [options of the JUnit console]   all tests tagged gpu
        run.sh quickstart [text] [plot.png]               memorise a text and ask it back
        run.sh kotlin [text]                              guess a text's letters
        run.sh benchmarks [results.json [forward] [training] [decode]]
@@ -33,6 +34,7 @@ require_driver() {
 command=$1
 shift
 case $command in
+  doctor) run_java org.powerattention.runtime.Doctor "$@" ;;
   gpu-tests)
     require_driver
     [ -t 1 ] || set -- --disable-ansi-colors "$@"
