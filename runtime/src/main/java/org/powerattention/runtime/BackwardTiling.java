@@ -28,4 +28,9 @@ public record BackwardTiling(
     int keySharedBytes,
     boolean valuesApart,
     long snapshotBytes)
-    implements Tiling {}
+    implements Tiling {
+  @Override
+  public boolean byWarpgroups() {
+    return valuesApart;
+  }
+}

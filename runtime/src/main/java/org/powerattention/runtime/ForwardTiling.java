@@ -22,4 +22,9 @@ public record ForwardTiling(
     int stateSharedBytes,
     long snapshotBytes,
     boolean joinsSegments)
-    implements Tiling {}
+    implements Tiling {
+  @Override
+  public boolean byWarpgroups() {
+    return joinsSegments;
+  }
+}

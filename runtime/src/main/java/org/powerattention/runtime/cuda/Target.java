@@ -33,6 +33,8 @@ record Target(String architecture, boolean binary) {
 
   /**
    * Returns the images that are used, oldest family first: up to a newest one, if that is named.
+   * Kernels that multiply by warpgroups are used only where they are asked for, until the tests of
+   * complete calls have run on them.
    *
    * @param images the sources, oldest family first
    * @param newest the value of {@link #FAMILY_PROPERTY}, or null
@@ -40,7 +42,10 @@ record Target(String architecture, boolean binary) {
    */
   static <T extends Tiling> List<KernelImage<T>> upTo(
       List<KernelImage<T>> images, @Nullable String newest) {
-    if (newest == null || newest.equals(NEWEST_FAMILY)) {
+    if (newest == null) {
+      return images.stream().filter(image -> !image.tiling().byWarpgroups()).toList();
+    }
+    if (newest.equals(NEWEST_FAMILY)) {
       return images;
     }
     for (int i = 0; i < images.size(); i++) {
@@ -54,7 +59,7 @@ record Target(String architecture, boolean binary) {
             + newest
             + ", and sources are for "
             + images.stream().map(KernelImage::family).collect(Collectors.joining(", "))
-            + ": name one of these, or leave the property out for the newest that the GPU runs");
+            + ": name one of these, or leave the property out");
   }
 
   /**

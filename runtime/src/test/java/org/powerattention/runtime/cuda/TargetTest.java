@@ -71,10 +71,16 @@ final class TargetTest {
   }
 
   @Test
-  void anOlderFamilyCanBeChosen() {
+  void theNewestFamilyCanBeChosen() {
     assertThat(Target.upTo(BOTH, null)).isEqualTo(BOTH);
     assertThat(Target.upTo(BOTH, "sm_90a")).isEqualTo(BOTH);
     assertThat(Target.upTo(BOTH, "sm_80")).containsExactly(SM_80);
+    KernelImage<ForwardTiling> warpgroups =
+        new KernelImage<>("sm_90a", "/b.cu", new ForwardTiling(64, 256, 0, 64, 256, 0, 0, true));
+    assertThat(Target.upTo(List.of(SM_80, warpgroups), null)).containsExactly(SM_80);
+    assertThat(Target.upTo(List.of(SM_80, warpgroups), "sm_90a"))
+        .containsExactly(SM_80, warpgroups)
+        .inOrder();
     assertThat(Target.upTo(List.of(SM_80), "sm_90a")).containsExactly(SM_80);
     IllegalArgumentException unknown =
         assertThrows(IllegalArgumentException.class, () -> Target.upTo(BOTH, "sm_90"));
@@ -82,7 +88,7 @@ final class TargetTest {
         .hasMessageThat()
         .isEqualTo(
             "powerattention.family is sm_90, and sources are for sm_80, sm_90a: name one of these,"
-                + " or leave the property out for the newest that the GPU runs");
+                + " or leave the property out");
   }
 
   @Test
