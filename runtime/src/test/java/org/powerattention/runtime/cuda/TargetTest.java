@@ -78,6 +78,7 @@ final class TargetTest {
     KernelImage<ForwardTiling> warpgroups =
         new KernelImage<>("sm_90a", "/b.cu", new ForwardTiling(64, 256, 0, 64, 256, 0, 0, true));
     assertThat(Target.upTo(List.of(SM_80, warpgroups), null)).containsExactly(SM_80);
+    assertThat(Target.upTo(List.of(warpgroups), null)).containsExactly(warpgroups);
     assertThat(Target.upTo(List.of(SM_80, warpgroups), "sm_90a"))
         .containsExactly(SM_80, warpgroups)
         .inOrder();
