@@ -49,6 +49,9 @@ record DecodeRow(
     double move_ms,
     double move_ratio)
     implements Result {
+  /** What these rows say of their direction. */
+  static final String DIRECTION = "decode";
+
   static DecodeRow of(
       String form,
       KernelSpec spec,
@@ -65,7 +68,7 @@ record DecodeRow(
       Peers.@Nullable Decode peer) {
     double move = stepBytes / copyBytesPerSecond * 1e3;
     return new DecodeRow(
-        "decode",
+        DIRECTION,
         form,
         spec.degree(),
         batch,
@@ -94,7 +97,7 @@ record DecodeRow(
     return String.format(
         Locale.ROOT,
         "%-9s %4s %6s %9s %9s %9s %10s %10s %9s %9s %11s %9s %7s  %s",
-        "decode",
+        DIRECTION,
         "b",
         "states",
         "ms",
