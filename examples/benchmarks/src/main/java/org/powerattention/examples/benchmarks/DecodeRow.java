@@ -97,7 +97,7 @@ record DecodeRow(
     return String.format(
         Locale.ROOT,
         "%-9s %4s %6s %9s %9s %9s %10s %10s %9s %9s %11s %9s %7s  %s",
-        DIRECTION,
+        "decode",
         "b",
         "states",
         "ms",
