@@ -33,23 +33,28 @@
 // dphi(k_j) = dS v_j + dz, dk_j is dphi contracted with the derivative of phi. Likewise the queries
 // meet the keys of earlier chunks through the state.
 
-constexpr int kDegree = 2;                   // p
-constexpr int kHeadDim = 32;                 // d
-constexpr int kFeatures = 640;               // D
-constexpr int kTileSize = 8;                 // tau
-constexpr int kTiles = 4;                    // d / tau
-constexpr int kRowStride = 40;               // elements of a row in shared memory
-constexpr int kStateFeatures = 256;          // features of a state block
-constexpr int kWarpBlocks = 4;               // blocks of 16 features of a warp
-constexpr int kStateThreads = 128;           // threads of a state block
-constexpr int kStateSharedBytes = 21504;     // its shared memory, bytes
-constexpr int kGroups = 2;                   // warpgroups of a block of 64 queries or keys each
-constexpr int kGradientThreads = 256;        // its threads
-constexpr int kGradientBlocks = 2;           // such blocks of a multiprocessor
-constexpr int kSlots = 8;                    // slabs of a snapshot that it holds
-constexpr int kStrip = 32;                   // columns of one product
-constexpr int kGradientSharedBytes = 73984;  // its shared memory, bytes
-constexpr long long kSnapshotBytes = 43520;  // state of one head at one chunk's start, bytes
+constexpr int kDegree = 2;                      // p
+constexpr int kHeadDim = 32;                    // d
+constexpr int kFeatures = 640;                  // D
+constexpr int kTileSize = 8;                    // tau
+constexpr int kTiles = 4;                       // d / tau
+constexpr int kRowStride = 40;                  // elements of a row in shared memory
+constexpr int kSumColumns = 40;                 // value columns, and those of the sums of weights
+constexpr int kStateGroups = 2;                 // warpgroups of a state block that multiply
+constexpr int kGroupTiles = 5;                  // tiles of 64 features of each
+constexpr int kStateStages = 4;                 // steps of tokens that it holds
+constexpr int kStateMultiplierRegisters = 200;  // registers of a thread of these
+constexpr int kStateBringerRegisters = 104;     // of a thread that brings operands
+constexpr int kStateFeatures = 640;             // features of a state block
+constexpr int kStateThreads = 384;              // threads of a state block
+constexpr int kStateSharedBytes = 62016;        // its shared memory, bytes
+constexpr int kGroups = 2;                      // warpgroups of a block of 64 queries or keys each
+constexpr int kGradientThreads = 256;           // its threads
+constexpr int kGradientBlocks = 2;              // such blocks of a multiprocessor
+constexpr int kSlots = 8;                       // slabs of a snapshot that it holds
+constexpr int kStrip = 32;                      // columns of one product
+constexpr int kGradientSharedBytes = 73984;     // its shared memory, bytes
+constexpr long long kSnapshotBytes = 43520;     // state of one head at one chunk's start, bytes
 
 // Elements of q, k, v and y: bits of a 16-bit float, or a float.
 typedef unsigned short element;
@@ -735,6 +740,54 @@ __device__ __forceinline__ void take_registers() {
   asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kRegisters));
 }
 
+// Operands in shared memory are core matrices: 8 rows of 8 elements, 128 bytes without a gap. Those
+// of 8 rows of a matrix with `columns` columns lie one after another, then those of the next 8 rows.
+template <int kColumns>
+__device__ __forceinline__ int core_place(int row, int column) {
+  return row / 8 * (8 * kColumns) + column / 8 * 64 + row % 8 * 8 + column % 8;
+}
+
+// Describes an operand whose rows are summed over: 16 rows by all columns.
+template <int kColumns>
+__device__ __forceinline__ uint64 summed_rows(const void* rows) {
+  return (uint64)((shared_address(rows) & 0x3ffff) >> 4) | (uint64)kColumns << 16 |
+         (uint64)8 << 32;
+}
+
+// Describes an operand whose columns are summed over: all rows by 16 columns.
+template <int kColumns>
+__device__ __forceinline__ uint64 summed_columns(const void* rows) {
+  return (uint64)((shared_address(rows) & 0x3ffff) >> 4) | (uint64)8 << 16 |
+         (uint64)kColumns << 32;
+}
+
+// 1, which the compiler cannot know. Where sums go from one run of products to the next untouched, it
+// would do products one by one; multiplying by this in between keeps them together.
+__device__ __forceinline__ float unknown_one(const Arguments& args) {
+  return args.chunk > 0 ? 1.0f : 0.0f;
+}
+
+// Products of 64 rows by a warpgroup. Lane l of warp w holds rows 16 w + l / 4 and 8 further, and
+// of every 8 columns the two from 2 (l % 4) on: four of `sums`, in the order of mma_16's; and `a`
+// likewise. b lies in shared memory: see summed_rows and summed_columns.
+
+// sums [64 x 40] += a [64 x 16] b [16 x 40]
+template <bool kSummedRows>
+__device__ __forceinline__ void multiply_group(
+    float (&sums)[20], const uint32 (&a)[4], uint64 b) {
+  asm volatile(
+      "{\n.reg .pred add;\nsetp.ne.b32 add, 1, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n40k16.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, "
+      "%18, %19}, "
+      "{%20, %21, %22, %23}, %24, add, 1, 1, %25;\n}\n"
+      : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3]), "+f"(sums[4]),
+        "+f"(sums[5]), "+f"(sums[6]), "+f"(sums[7]), "+f"(sums[8]), "+f"(sums[9]),
+        "+f"(sums[10]), "+f"(sums[11]), "+f"(sums[12]), "+f"(sums[13]), "+f"(sums[14]),
+        "+f"(sums[15]), "+f"(sums[16]), "+f"(sums[17]), "+f"(sums[18]), "+f"(sums[19])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"((int)kSummedRows));
+}
+
 // An operand in shared memory, see images.cuh. Only the low word depends on where it is.
 struct Operand {
   uint32 low;
@@ -1224,225 +1277,12 @@ void row_terms(const __grid_constant__ Arguments args) {
   }
 }
 
-struct WalkShared {
-  element x[kStateTokens][kRowStride];       // keys, or queries
-  element values[kStateTokens][kRowStride];  // values, or dy
-  stored weighted[kStateTokens][kRowStride];
-  element x_transposed[kHeadDim][kKeyStride];  // in lane order
-  float value_weights[2][kStateTokens];        // in lane order
-  float sum_weights[2][kStateTokens];
-};
-static_assert(sizeof(WalkShared) == kStateSharedBytes, "the launch must match");
-
-// weighted = values times their tokens' weights.
-__device__ __forceinline__ void weigh_values(WalkShared& shared, int stage) {
-  for (int i = threadIdx.x; i < kStateTokens * (kHeadDim / 2); i += kStateThreads) {
-    const int row = i / (kHeadDim / 2);
-    const int column = i % (kHeadDim / 2) * 2;
-    const float weight = shared.value_weights[stage][lane_order(row)];
-    const element* two = &shared.values[row][column];
-    shared.weighted[row][column] = stored_of(float_of(two[0]) * weight);
-    shared.weighted[row][column + 1] = stored_of(float_of(two[1]) * weight);
-  }
-}
-
-// A state of one key/value head, or the gradient of one, transposed, over the features of one warp:
-// value columns by features.
-struct StateSlice {
-  float sums[kHeadDim / 16][kWarpBlocks][2][4];  // 16 value columns x (8 + 8) features
-  float key_sums[kWarpBlocks][2];  // this lane's tokens' share of z, features g and g + 8
-  FeatureBlock blocks[kWarpBlocks];
-  int first_block;
-
-  __device__ __forceinline__ StateSlice() {
-    first_block = blockIdx.x * (kStateFeatures / 16) + threadIdx.x / 32 * kWarpBlocks;
-    blocks[0] = FeatureBlock(min(first_block, kFeatures / 16 - 1));
-    for (int block = 1; block < kWarpBlocks; block++) {
-      blocks[block] = blocks[block - 1];
-      if (in_range(block)) blocks[block].advance();
-    }
-    for_each([](float& value, int, int, int) { value = 0; });
-    for (int i = 0; i < kWarpBlocks * 2; i++) key_sums[i / 2][i % 2] = 0;
-  }
-
-  __device__ __forceinline__ bool in_range(int block) const {
-    return first_block + block < kFeatures / 16;
-  }
-
-  // Calls body(value, block, feature, column) for every number of S that this lane holds; those
-  // past the last feature have a feature of at least kFeatures.
-  template <typename Body>
-  __device__ __forceinline__ void for_each(Body body) {
-    const int g = threadIdx.x % 32 / 4;
-    const int t = threadIdx.x % 4;
-#pragma unroll
-    for (int block = 0; block < kWarpBlocks; block++) {
-#pragma unroll
-      for (int m = 0; m < kHeadDim / 16; m++) {
-#pragma unroll
-        for (int half = 0; half < 2; half++) {
-#pragma unroll
-          for (int c = 0; c < 4; c++) {
-            const int feature = (first_block + block) * 16 + half * 8 + 2 * t + c % 2;
-            body(sums[m][block][half][c], block, feature, m * 16 + g + c / 2 * 8);
-          }
-        }
-      }
-    }
-  }
-};
-
-// Calls body(z, block, feature) once for every feature, in one lane, with z summed over the lanes
-// that hold different tokens.
-template <typename Body>
-__device__ __forceinline__ void for_each_key_sum(StateSlice& slice, Body body) {
-  for (int block = 0; block < kWarpBlocks; block++) {
-    for (int half = 0; half < 2; half++) {
-      const int feature = (slice.first_block + block) * 16 + half * 8 + threadIdx.x % 32 / 4;
-      const float sum = row_sum(slice.key_sums[block][half]);
-      if (threadIdx.x % 4 == 0 && feature < kFeatures) body(sum, block, feature);
-    }
-  }
-}
-
-// Takes over a state of the caller's. Its gradient has multiplicities folded in, which the slice
-// leaves out.
-template <bool kGradient>
-__device__ __forceinline__ void read_state(
-    StateSlice& slice, const float* sums, const float* key_sums) {
-  slice.for_each([&](float& value, int block, int feature, int column) {
-    if (feature >= kFeatures) return;
-    value = sums[(int64)feature * kHeadDim + column];
-    if (kGradient) value /= slice.blocks[block].multiplicity();
-  });
-  for (int block = 0; block < kWarpBlocks; block++) {
-    for (int half = 0; half < 2; half++) {
-      const int feature = (slice.first_block + block) * 16 + half * 8 + threadIdx.x % 32 / 4;
-      if (threadIdx.x % 4 != 0 || feature >= kFeatures) continue;
-      const float divisor = kGradient ? slice.blocks[block].multiplicity() : 1.0f;
-      slice.key_sums[block][half] = key_sums[feature] / divisor;
-    }
-  }
-}
-
-// Writes this block's part of a snapshot: S as operands, z [kFeatures] in fp32, with the
-// multiplicities that the tiled symmetric power leaves out folded in.
-__device__ __forceinline__ void write_snapshot(StateSlice& slice, unsigned char* snapshot) {
-  stored* sums = reinterpret_cast<stored*>(snapshot);
-  // An image: core matrices of 8 features by 8 columns. Lanes g and t have column g and features 2t
-  // and 2t + 1 of each.
-  stored* lane = sums + (int64)slice.first_block * 2 * kEightRows + threadIdx.x % 4 * 16 +
-                 threadIdx.x % 32 / 4;
-#pragma unroll
-  for (int block = 0; block < kWarpBlocks; block++) {
-    if (!slice.in_range(block)) break;
-    const float multiplicity = slice.blocks[block].multiplicity();
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-#pragma unroll
-      for (int m = 0; m < kHeadDim / 16; m++) {
-#pragma unroll
-        for (int c = 0; c < 4; c++) {
-          lane[(block * 2 + half) * kEightRows + (2 * m + c / 2) * kCoreElements + c % 2 * 8] =
-              stored_of(slice.sums[m][block][half][c] * multiplicity);
-        }
-      }
-    }
-  }
-  float* key_sums = reinterpret_cast<float*>(snapshot + kSnapshotSums);
-  for_each_key_sum(slice, [&](float sum, int block, int feature) {
-    key_sums[feature] = sum * slice.blocks[block].multiplicity();
-  });
-}
-
-// Writes this block's part of a segment's own state, as it is: S, then z.
-__device__ __forceinline__ void write_segment(StateSlice& slice, float* sums) {
-  slice.for_each([&](float& value, int, int feature, int column) {
-    if (feature < kFeatures) sums[(int64)feature * kHeadDim + column] = value;
-  });
-  float* key_sums = sums + (int64)kFeatures * kHeadDim;
-  for_each_key_sum(slice, [&](float sum, int, int feature) { key_sums[feature] = sum; });
-}
-
-__device__ __forceinline__ void decay_slice(StateSlice& slice, float decay) {
-  slice.for_each([&](float& value, int, int, int) { value *= decay; });
-  for (int i = 0; i < kWarpBlocks * 2; i++) slice.key_sums[i / 2][i % 2] *= decay;
-}
-
-// S^T += values^T phi(X) over one step's tokens, and z likewise.
-__device__ __forceinline__ void add_tokens(
-    StateSlice& slice, const WalkShared& shared, int stage) {
-  const int g = threadIdx.x % 32 / 4;
-  const int t = threadIdx.x % 4;
-#pragma unroll 1
-  for (int token = 0; token < kStateTokens; token += 16) {
-    Pair values[kHeadDim / 16][4];
-#pragma unroll
-    for (int m = 0; m < kHeadDim / 16; m++) {
-      load_pairs_a_transposed(values[m], shared.weighted, token, m * 16);
-    }
-    const float4 weights =
-        *reinterpret_cast<const float4*>(&shared.sum_weights[stage][token + 4 * t]);
-#pragma unroll
-    for (int block = 0; block < kWarpBlocks; block++) {
-      Pair features[2][2];
-      key_features(features, shared.x_transposed, shared.x_transposed, slice.blocks[block], token,
-                   g, t);
-#pragma unroll
-      for (int half = 0; half < 2; half++) {
-        slice.key_sums[block][half] +=
-            low_of(features[half][0]) * weights.x + high_of(features[half][0]) * weights.y +
-            low_of(features[half][1]) * weights.z + high_of(features[half][1]) * weights.w;
-#pragma unroll
-        for (int m = 0; m < kHeadDim / 16; m++) {
-          multiply_add(slice.sums[m][block][half], values[m], features[half][0], features[half][1]);
-        }
-      }
-    }
-  }
-}
-
-// Tokens that a walk takes in.
-struct WalkTokens {
-  const element* x;
-  const element* values;
-  int64 x_stride;
-  int64 values_stride;
-  bool x_aligned;
-  bool values_aligned;
-};
-
-// Adds tokens [first, end). weight(token) gives a token's weights, of its values and in z.
-template <typename Weight>
-__device__ __forceinline__ void add_range(
-    StateSlice& slice, WalkShared& shared, const WalkTokens& tokens, int64 first, int64 end,
-    Weight weight) {
-  int stage = 0;
-  const auto load = [&](int64 from) {
-    load_rows(shared.x, tokens.x, tokens.x_stride, from, end, kStateTokens, kStateThreads,
-              tokens.x_aligned);
-    load_rows(shared.values, tokens.values, tokens.values_stride, from, end, kStateTokens,
-              kStateThreads, tokens.values_aligned);
-    copy_commit();
-    for (int i = threadIdx.x; i < kStateTokens; i += kStateThreads) {
-      const float2 weights = from + i < end ? weight(from + i) : make_float2(0, 0);
-      shared.value_weights[stage][lane_order(i)] = weights.x;
-      shared.sum_weights[stage][lane_order(i)] = weights.y;
-    }
-  };
-  if (first < end) load(first);
-  for (int64 from = first; from < end; from += kStateTokens) {
-    copy_wait();
-    __syncthreads();  // x and values have arrived; the last step's products are done
-    transpose_rows(shared.x_transposed, shared.x, kStateThreads);
-    weigh_values(shared, stage);
-    __syncthreads();  // x_transposed and weighted are complete; x and values are free
-    const int current = stage;
-    stage ^= 1;
-    if (from + kStateTokens < end) load(from + kStateTokens);
-    add_tokens(slice, shared, current);
-  }
-  __syncthreads();  // the weights are read
+// Segments of a sequence, the last of which may be cut short; an empty sequence has one as well.
+__device__ __forceinline__ int64 segment_count(
+    const Arguments& args, const Sequence& sequence) {
+  const int64 segments =
+      (sequence.chunks + args.chunks_per_segment - 1) / args.chunks_per_segment;
+  return segments > 0 ? segments : 1;
 }
 
 // Chunks of a segment, in a sequence of this length.
@@ -1452,11 +1292,6 @@ struct Segment {
   bool first_of_all;
   bool last_of_all;
 };
-
-__device__ __forceinline__ int64 segment_count(const Arguments& args, const Sequence& sequence) {
-  const int64 chunks = max(sequence.chunks, (int64)1);
-  return (chunks + args.chunks_per_segment - 1) / args.chunks_per_segment;
-}
 
 __device__ __forceinline__ Segment segment_of(
     const Arguments& args, const Sequence& sequence, int64 index) {
@@ -1468,49 +1303,565 @@ __device__ __forceinline__ Segment segment_of(
   return segment;
 }
 
+// Walks along a sequence on Hopper's asynchronous products. Of a block's warpgroups, kStateGroups keep
+// features of the state in registers and multiply; the last one brings steps of kStateTokens tokens:
+// values as they are, and keys transposed, so that the multipliers build features from them. A walk
+// for the gradient of the state has queries and dy in their places.
+
+constexpr int kStateMultipliers = kStateGroups * kGroup;
+
+struct StateStep {
+  element values[kStateTokens * kSumColumns];  // core matrices; behind the values, the sum_factors
+  element weighted_keys[kHeadDim][kKeyStride];  // in lane order, times the tokens' weights
+  element keys[kHeadDim][kKeyStride];  // in lane order
+};
+
+struct StateShared {
+  StateStep steps[kStateStages];
+  float weights[2][kStateTokens];  // of the step being brought and of the next, in lane order
+  uint64 full[kStateStages];
+  uint64 empty[kStateStages];
+
+  // In thread 0, before a barrier.
+  __device__ __forceinline__ void start() {
+    for (int stage = 0; stage < kStateStages; stage++) {
+      barrier_init(full[stage], 2 * kGroup);
+      barrier_init(empty[stage], kStateMultipliers / 32);
+    }
+    barrier_init_fence();
+  }
+};
+static_assert(sizeof(StateShared) == kStateSharedBytes, "the launch must match");
+
+// The state of one key/value head over the features of a warpgroup, kGroupTiles tiles of 64. A warp
+// has 16 features of each; a lane features g and g + 8 and of every 8 columns the two from 2t on: of
+// S, then z.
+struct StateTiles {
+  float sums[kGroupTiles][kSumColumns / 2];
+  FeatureBlock blocks[kGroupTiles];
+  int first_block;
+
+  __device__ __forceinline__ StateTiles() : sums{} {
+    const int tile = (blockIdx.x * kStateGroups + threadIdx.x / kGroup) * kGroupTiles;
+    first_block = tile * 4 + threadIdx.x % kGroup / 32;
+#pragma unroll
+    for (int i = 0; i < kGroupTiles; i++) {
+      blocks[i] = FeatureBlock(min(first_block + i * 4, kFeatures / 16 - 1));
+    }
+  }
+
+  // Calls body(value, tile, feature, column) for every number that this lane holds; column kHeadDim
+  // is that of z.
+  template <typename Body>
+  __device__ __forceinline__ void for_each(Body body) {
+    const int g = threadIdx.x % 32 / 4;
+    const int t = threadIdx.x % 4;
+#pragma unroll
+    for (int i = 0; i < kGroupTiles; i++) {
+      if (first_block + i * 4 >= kFeatures / 16) continue;
+#pragma unroll
+      for (int n = 0; n < kSumColumns / 8; n++) {
+#pragma unroll
+        for (int c = 0; c < 4; c++) {
+          const int column = n * 8 + 2 * t + c % 2;
+          if (n * 8 + c % 2 > kHeadDim || column > kHeadDim) continue;
+          body(sums[i][n * 4 + c], i, (first_block + i * 4) * 16 + g + c / 2 * 8, column);
+        }
+      }
+    }
+  }
+
+  __device__ __forceinline__ void decay(float factor) {
+#pragma unroll
+    for (int i = 0; i < kGroupTiles; i++) {
+#pragma unroll
+      for (int n = 0; n < kSumColumns / 2; n++) sums[i][n] *= factor;
+    }
+  }
+};
+
+__device__ __forceinline__ void write_state(StateTiles& tiles, float* sums, float* key_sums) {
+  tiles.for_each([&](float& value, int, int feature, int column) {
+    if (column < kHeadDim) {
+      sums[(int64)feature * kHeadDim + column] = value;
+    } else {
+      key_sums[feature] = value;
+    }
+  });
+}
+
+// S += sum over a step's tokens of weight_j phi(k_j) (v_j, 1)^T. Before the first products are awaited,
+// those of the step before may be under way: `release` is called when they are done.
+template <typename Release>
+__device__ __forceinline__ void add_tokens(
+    StateTiles& tiles, const StateStep& step, Release release) {
+  const int g = threadIdx.x % 32 / 4;
+  const int t = threadIdx.x % 4;
+  constexpr int products = kStateTokens / 16 * kGroupTiles;
+  const element(*keys)[kKeyStride] = step.keys;
+  // Operands are built while the product before them is under way: the one before that has to be
+  // done with theirs.
+  Pair a[3][4];
+  const auto build = [&](int i) {
+    Pair features[2][2];
+    key_features(features, step.weighted_keys, keys, tiles.blocks[i % kGroupTiles],
+                 i / kGroupTiles * 16, g, t);
+    a[i % 3][0] = features[0][0];
+    a[i % 3][1] = features[1][0];
+    a[i % 3][2] = features[0][1];
+    a[i % 3][3] = features[1][1];
+  };
+  build(0);
+#pragma unroll
+  for (int i = 0; i < products; i++) {
+    wgmma_fence();
+    multiply_group<true>(
+        tiles.sums[i % kGroupTiles], a[i % 3],
+        summed_rows<kSumColumns>(step.values + i / kGroupTiles * 16 * kSumColumns));
+    wgmma_commit();
+    if (i + 1 < products) build(i + 1);
+    wgmma_wait<1>();
+    if (i == 1 || products == 1) release();
+  }
+}
+
+// Steps of tokens [first, end).
+__device__ __forceinline__ int step_count(int64 first, int64 end) {
+  return (int)((end - first + kStateTokens - 1) / kStateTokens);
+}
+
+// Adds as many steps, at least one, as the bringing warpgroup brings of a chunk; `step` counts the
+// steps of all chunks.
+__device__ __forceinline__ void add_steps(
+    StateTiles& tiles, StateShared& shared, int steps, int& step) {
+#pragma unroll 1
+  for (int i = 0; i < steps; i++, step++) {
+    const int stage = step % kStateStages;
+    barrier_wait(shared.full[stage], step / kStateStages % 2);
+    fence_async_reads();
+    add_tokens(tiles, shared.steps[stage], [&] {
+      if (i > 0 && threadIdx.x % 32 == 0) {
+        barrier_arrive(shared.empty[(step - 1) % kStateStages]);
+      }
+    });
+  }
+  wgmma_wait<0>();
+#pragma unroll
+  for (int i = 0; i < kGroupTiles; i++) wgmma_results(tiles.sums[i]);
+  if (threadIdx.x % 32 == 0) barrier_arrive(shared.empty[(step - 1) % kStateStages]);
+}
+
+// Rows of a head whose tokens are brought.
+struct TokenRange {
+  const element* k;
+  const element* v;
+  int64 k_stride;
+  int64 v_stride;
+  bool k_aligned;
+  bool v_aligned;
+};
+
+// What a thread of the bringing warpgroup knows of one token of the step that it brings next; it is
+// loaded a step before it is needed, and nothing is done with it until then, so that no warp waits
+// for it. Its numbers are those of `Terms`, which has
+//   Numbers load(token)                 loads them
+//   float weight(numbers, token)        the token's weight in the sum
+//   TwoElements sum_factors(numbers)    what multiplies its features in z: the sum of both
+
+// Of keys, in a sum over their chunk's tokens.
+struct KeyTerms {
+  int64 chunk_first;  // the chunk's first token
+  const double* gate_sum;
+  double before;  // G of the chunk's tokens does not have this; that of the tokens before it does
+  double last;
+
+  struct Numbers {
+    double gate;
+  };
+
+  __device__ __forceinline__ KeyTerms(
+      const Arguments& args, const Sequence& sequence, int64 head, int64 chunk, int64 chunk_end)
+      : chunk_first(chunk * args.chunk) {
+    gate_sum = args.gate_sum + token_place(args, sequence, head);
+    before = chunk > 0 ? gate_sum[chunk_first - 1] : 0.0;
+    last = gate_at(args, gate_sum, chunk, chunk_end - 1);
+  }
+
+  __device__ __forceinline__ Numbers load(int64 token) const {
+    return Numbers{gate_sum[token]};
+  }
+
+  // exp(G_last - G_j)
+  __device__ __forceinline__ float weight(const Numbers& numbers, int64 token) const {
+    const double gate = token < chunk_first ? numbers.gate - before : numbers.gate;
+    return expf((float)(last - gate));
+  }
+
+  __device__ __forceinline__ TwoElements sum_factors(const Numbers&) const {
+    return elements_of(1.0f, 0.0f);
+  }
+};
+
+// What a thread of the bringing warpgroup has of a step's keys, on their way: the four tokens that are
+// neighbours in lane order, of 8 dimensions.
+struct KeyPieces {
+  static constexpr int kPieces = (kStateTokens / 4 * (kHeadDim / 8) + kGroup - 1) / kGroup;
+  uint4 rows[kPieces][4];
+
+  // Of tokens behind the last, the last one's are taken: their weight is zero.
+  __device__ __forceinline__ void load(const TokenRange& range, int64 first, int64 end) {
+    if (!range.k_aligned || first >= end) return;
+    const int last = (int)min(end - first, (int64)kStateTokens) - 1;
+    const element* k = range.k + first * range.k_stride;
+#pragma unroll
+    for (int i = 0; i < kPieces; i++) {
+      const int piece = i * kGroup + threadIdx.x % kGroup;
+      const int token = piece % 16 / 4 * 16 + piece % 4 * 2;
+      const int dimension = piece / 16 * 8 % kHeadDim;
+#pragma unroll
+      for (int e = 0; e < 4; e++) {
+        const int row = min(token + e % 2 + e / 2 * 8, last);
+        rows[i][e] = *reinterpret_cast<const uint4*>(k + row * range.k_stride + dimension);
+      }
+    }
+  }
+
+  __device__ __forceinline__ void store(StateStep& step, const float* weights) const {
+#pragma unroll
+    for (int i = 0; i < kPieces; i++) {
+      const int piece = i * kGroup + threadIdx.x % kGroup;
+      const int dimension = piece / 16 * 8;
+      const int place = piece % 16 * 4;
+      if (dimension >= kHeadDim) break;
+      const float4 weight = *reinterpret_cast<const float4*>(&weights[place]);
+#pragma unroll
+      for (int e = 0; e < 8; e++) {
+        const int take = e % 2 == 0 ? 0x5410 : 0x7632;
+        uint2 four;
+        four.x = __byte_perm(word(rows[i][0], e / 2), word(rows[i][1], e / 2), take);
+        four.y = __byte_perm(word(rows[i][2], e / 2), word(rows[i][3], e / 2), take);
+        *reinterpret_cast<uint2*>(&step.keys[dimension + e][place]) = four;
+        four.x = elements_of(low_of(four.x) * weight.x, high_of(four.x) * weight.y);
+        four.y = elements_of(low_of(four.y) * weight.z, high_of(four.y) * weight.w);
+        *reinterpret_cast<uint2*>(&step.weighted_keys[dimension + e][place]) = four;
+      }
+    }
+  }
+
+ private:
+  static __device__ __forceinline__ uint32 word(const uint4& row, int index) {
+    return index == 0 ? row.x : index == 1 ? row.y : index == 2 ? row.z : row.w;
+  }
+};
+
+// The same for rows that cannot be read 16 bytes at a time.
+__device__ __forceinline__ void store_unaligned_keys(
+    StateStep& step, const TokenRange& range, int64 first, int64 end, const float* weights) {
+#pragma unroll 1
+  for (int i = threadIdx.x % kGroup; i < kStateTokens * kHeadDim; i += kGroup) {
+    const int place = lane_order(i / kHeadDim);
+    const int dimension = i % kHeadDim;
+    const int64 token = min(first + i / kHeadDim, end - 1);
+    const element key = range.k[token * range.k_stride + dimension];
+    step.keys[dimension][place] = key;
+    step.weighted_keys[dimension][place] = element_of(float_of(key) * weights[place]);
+  }
+}
+
+// Starts copying a step's values, and writes `factors` of this thread's token behind them; of tokens
+// behind the last there are zeros.
+__device__ __forceinline__ void bring_values(
+    StateStep& step, const TokenRange& range, int64 first, int64 end,
+    TwoElements factors) {
+  const int thread = threadIdx.x % kGroup;
+  const int tokens = (int)min(end - first, (int64)kStateTokens);
+  const element* v = range.v + first * range.v_stride;
+#pragma unroll
+  for (int i = 0; i < (kStateTokens * (kHeadDim / 8) + kGroup - 1) / kGroup; i++) {
+    const int piece = i * kGroup + thread;
+    const int row = piece / kHeadDim * 8 + piece % 8;
+    const int column = piece / 8 % (kHeadDim / 8) * 8;
+    if (row >= kStateTokens) break;
+    const element* source = v + (row < tokens ? row * range.v_stride : 0) + column;
+    element* target = step.values + core_place<kSumColumns>(row, column);
+    if (range.v_aligned) {
+      copy_async_16(target, source, row < tokens);
+    } else {
+      for (int e = 0; e < 8; e++) target[e] = row < tokens ? source[e] : (element)0;
+    }
+  }
+  if (thread < kStateTokens) {
+    *reinterpret_cast<uint4*>(step.values + core_place<kSumColumns>(thread, kHeadDim)) =
+        make_uint4(factors, 0, 0, 0);
+  }
+}
+
+// Brings tokens [first, end), at least one, of a chunk; `step` counts the steps of all chunks.
+template <typename Terms>
+__device__ __forceinline__ void bring_tokens(
+    StateShared& shared, const TokenRange& range, const Terms& terms, int64 first, int64 end,
+    int& step) {
+  const int thread = threadIdx.x % kGroup;
+  // Numbers and keys are under way while the step before is stored.
+  KeyPieces keys[2];
+  keys[0].load(range, first, end);
+  typename Terms::Numbers numbers{};
+  const auto load_numbers = [&](int64 from) {
+    if (thread < kStateTokens) numbers = terms.load(min(from + thread, end - 1));
+  };
+  load_numbers(first);
+#pragma unroll 1
+  for (int64 two = first; two < end; two += 2 * kStateTokens) {
+#pragma unroll
+    for (int i = 0; i < 2; i++, step++) {
+      const int64 from = two + i * kStateTokens;
+      if (from >= end) break;
+      StateStep& target = shared.steps[step % kStateStages];
+      uint64& full = shared.full[step % kStateStages];
+      float* step_weights = shared.weights[step % 2];
+      keys[i ^ 1].load(range, from + kStateTokens, end);
+      const int64 token = from + thread;
+      const bool valid = thread < kStateTokens && token < end;
+      const TwoElements factors = valid ? terms.sum_factors(numbers) : 0;
+      if (thread < kStateTokens) {
+        step_weights[lane_order(thread)] = valid ? terms.weight(numbers, token) : 0.0f;
+      }
+      load_numbers(from + kStateTokens);
+      group_sync(1, kGroup);  // the weights are there
+      barrier_wait(shared.empty[step % kStateStages], step / kStateStages % 2 ^ 1);
+      bring_values(target, range, from, end, factors);
+      barrier_arrive_when_copied(full);
+      if (range.k_aligned) {
+        keys[i].store(target, step_weights);
+      } else {
+        store_unaligned_keys(target, range, from, end, step_weights);
+      }
+      barrier_arrive(full);
+    }
+  }
+}
+
+// Takes over a state of the caller's. Its gradient has multiplicities folded in, which the tiles
+// leave out.
+template <bool kGradient>
+__device__ __forceinline__ void read_state(
+    StateTiles& tiles, const float* sums, const float* key_sums) {
+  tiles.for_each([&](float& value, int tile, int feature, int column) {
+    value = column < kHeadDim ? sums[(int64)feature * kHeadDim + column] : key_sums[feature];
+    if (kGradient) value /= tiles.blocks[tile].multiplicity();
+  });
+}
+
+// Writes this block's part of a snapshot: S as an image, z [kFeatures] in fp32, with the
+// multiplicities that the tiled symmetric power leaves out folded in.
+__device__ __forceinline__ void write_snapshot(const StateTiles& tiles, unsigned char* snapshot) {
+  const int g = threadIdx.x % 32 / 4;
+  const int t = threadIdx.x % 4;
+  element* image = reinterpret_cast<element*>(snapshot);
+#pragma unroll
+  for (int i = 0; i < kGroupTiles; i++) {
+    const int block = tiles.first_block + i * 4;
+    if (block >= kFeatures / 16) continue;
+    const float multiplicity = tiles.blocks[i].multiplicity();
+#pragma unroll
+    for (int n = 0; n < kHeadDim / 8; n++) {
+#pragma unroll
+      for (int half = 0; half < 2; half++) {
+        const float* two = &tiles.sums[i][n * 4 + half * 2];
+        const int place = core_place<kHeadDim>(block * 16 + half * 8 + g, n * 8 + 2 * t);
+        *reinterpret_cast<uint32*>(image + place) =
+            elements_of(two[0] * multiplicity, two[1] * multiplicity);
+      }
+    }
+    float* key_sums = reinterpret_cast<float*>(snapshot + kSnapshotSums) + block * 16 + g;
+    if (t == 0) {
+      key_sums[0] = tiles.sums[i][kHeadDim / 2] * multiplicity;
+      key_sums[8] = tiles.sums[i][kHeadDim / 2 + 2] * multiplicity;
+    }
+  }
+}
+
+// z is the sum of two columns, of the high and the low parts of what multiplies features.
+__device__ __forceinline__ void add_parts_of_key_sums(StateTiles& tiles) {
+#pragma unroll
+  for (int i = 0; i < kGroupTiles; i++) {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      float* two = &tiles.sums[i][kHeadDim / 2 + half * 2];
+      two[0] += two[1];
+      two[1] = 0;
+    }
+  }
+}
+
+// Of queries, in a sum over their chunk's tokens.
+struct QueryWeights {
+  const double* gate_sum;
+  double before;  // G just before the chunk's state_start
+  const float* scales;  // r_i
+  const float* deltas;  // <dy_i, y_i>
+
+  struct Numbers {
+    double gate;
+    float scale;
+    float delta;
+  };
+
+  __device__ __forceinline__ QueryWeights(
+      const Arguments& args, const Sequence& sequence, int64 head, int64 query_head, int64 chunk) {
+    gate_sum = args.gate_sum + token_place(args, sequence, head);
+    before = gate_before(args, gate_sum, chunk);
+    scales = args.row_scales + token_place(args, sequence, query_head);
+    deltas = args.row_deltas + token_place(args, sequence, query_head);
+  }
+
+  __device__ __forceinline__ Numbers load(int64 token) const {
+    Numbers numbers{};
+    numbers.gate = gate_sum[token];
+    numbers.scale = scales[token];
+    numbers.delta = deltas[token];
+    return numbers;
+  }
+
+  // exp(G_i) r_i
+  __device__ __forceinline__ float weight(const Numbers& numbers, int64) const {
+    return expf((float)(numbers.gate - before)) * numbers.scale;
+  }
+
+  // -<dy_i, y_i>, in two parts.
+  __device__ __forceinline__ TwoElements sum_factors(const Numbers& numbers) const {
+    const float high = float_of(element_of(-numbers.delta));
+    return elements_of(high, -numbers.delta - high);
+  }
+};
+
+// A walk along a segment of a sequence, of state_walk or of state_gradient_walk.
+template <bool kGradient>
+struct Walk {
+  const Arguments& args;
+  const Sequence& sequence;
+  Segment segment;
+  int64 batch;
+  int64 head;
+  int heads;   // whose tokens a chunk's sum has
+  bool whole;  // whether the last chunk's tokens, in the order of the walk, matter to another segment
+
+  __device__ __forceinline__ Walk(const Arguments& args, const Sequence& sequence)
+      : args(args),
+        sequence(sequence),
+        segment(segment_of(args, sequence, blockIdx.y)),
+        batch(blockIdx.z / args.key_heads),
+        head(blockIdx.z % args.key_heads),
+        heads(kGradient ? (int)(args.query_heads / args.key_heads) : 1),
+        whole(kGradient ? !segment.first_of_all || args.initial_gradient != nullptr
+                        : !segment.last_of_all) {}
+
+  // Calls body(chunk, first, end, taken) for all chunks; tokens [first, end) are taken in behind the
+  // chunk's snapshot, if `taken`.
+  template <typename Body>
+  __device__ __forceinline__ void for_each_chunk(Body body) const {
+#pragma unroll 1
+    for (int64 i = segment.first; i < segment.end; i++) {
+      const int64 chunk = kGradient ? segment.first + segment.end - 1 - i : i;
+      int64 first = state_start(args, sequence, chunk);
+      int64 end = state_start(args, sequence, chunk + 1);
+      if (kGradient) {
+        // The first rows' share of the gradient of the initial state is joint_gradient's.
+        first = chunk == 0 ? kOverlap : chunk * args.chunk;
+        end = min((chunk + 1) * args.chunk, sequence.tokens);
+      }
+      body(chunk, first, end, whole || i + 1 < segment.end);
+    }
+  }
+
+  // Brings the tokens of one of the heads.
+  __device__ __forceinline__ void bring(
+      StateShared& shared, int64 chunk, int64 first, int64 end, int member, int& step) const {
+    TokenRange range;
+    if (kGradient) {
+      const int64 query_head = head * heads + member;
+      range.k = head_rows(args.q, args.q_strides, sequence, batch, query_head);
+      range.v = head_rows(args.dy, args.dy_strides, sequence, batch, query_head);
+      range.k_stride = args.q_strides.token;
+      range.v_stride = args.dy_strides.token;
+      range.k_aligned = is_aligned(args.q, args.q_strides);
+      range.v_aligned = is_aligned(args.dy, args.dy_strides);
+      const QueryWeights terms(args, sequence, head, query_head, chunk);
+      bring_tokens(shared, range, terms, first, end, step);
+    } else {
+      range.k = head_rows(args.k, args.k_strides, sequence, batch, head);
+      range.v = head_rows(args.v, args.v_strides, sequence, batch, head);
+      range.k_stride = args.k_strides.token;
+      range.v_stride = args.v_strides.token;
+      range.k_aligned = is_aligned(args.k, args.k_strides);
+      range.v_aligned = is_aligned(args.v, args.v_strides);
+      const KeyTerms terms(args, sequence, head, chunk, end);
+      bring_tokens(shared, range, terms, first, end, step);
+    }
+  }
+};
+
+// A snapshot for each chunk of a segment, and where `whole`, the segment's own state behind the last
+// one.
+template <bool kGradient>
+__device__ __forceinline__ void walk_segment(const Arguments& args) {
+  StateShared& shared = *reinterpret_cast<StateShared*>(shared_memory);
+  const Sequence sequence = sequence_of(args, blockIdx.z / args.key_heads);
+  if (blockIdx.y >= segment_count(args, sequence)) return;
+  const Walk<kGradient> walk(args, sequence);
+  if (threadIdx.x == 0) shared.start();
+  __syncthreads();
+
+  int step = 0;
+  if (threadIdx.x >= kStateMultipliers) {
+    give_registers<kStateBringerRegisters>();
+    walk.for_each_chunk([&](int64 chunk, int64 first, int64 end, bool taken) {
+      if (!taken || first >= end) return;
+#pragma unroll 1
+      for (int member = 0; member < walk.heads; member++) {
+        walk.bring(shared, chunk, first, end, member, step);
+      }
+    });
+    copy_wait();
+    return;
+  }
+
+  take_registers<kStateMultiplierRegisters>();
+  const int64 sums_size = (int64)kFeatures * kHeadDim;
+  const bool begins = kGradient ? walk.segment.last_of_all : walk.segment.first_of_all;
+  const float* sums = kGradient ? args.final_gradient : args.initial_sums;
+  const float* key_sums = kGradient ? args.final_key_gradient : args.initial_key_sums;
+  StateTiles tiles;
+  if (begins && sums != nullptr) {
+    read_state<kGradient>(
+        tiles, sums + blockIdx.z * sums_size, key_sums + blockIdx.z * (int64)kFeatures);
+  }
+  const double* gate_sum = args.gate_sum + token_place(args, sequence, walk.head);
+  unsigned char* snapshots = kGradient ? args.state_gradients : args.states;
+  walk.for_each_chunk([&](int64 chunk, int64 first, int64 end, bool taken) {
+    write_snapshot(
+        tiles, snapshots + chunk_place(args, sequence, walk.head, chunk) * kSnapshotBytes);
+    if (!taken) return;
+    tiles.decay(expf((float)chunk_log_decay(args, sequence, gate_sum, chunk)));
+    if (first >= end) return;
+    add_steps(tiles, shared, step_count(first, end) * walk.heads, step);
+    add_parts_of_key_sums(tiles);
+  });
+  if (walk.whole) {
+    float* own = (kGradient ? args.segment_gradients : args.segment_states) +
+                 (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers;
+    write_state(tiles, own, own + sums_size);
+  }
+}
+
 // The state S at each chunk's state_start, over the tokens from one to the next:
 //   S <- exp(G_last) S + sum_j exp(G_last - G_j) phi(k_j) v_j^T
 // with G from the former on. Segments of a sequence are walked at the same time, each but the first
 // from zero; join_states adds what precedes them.
-// Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads): a block keeps its
-// features of S in registers; each warp has kWarpBlocks blocks of 16 and all value columns.
-extern "C" __global__ __launch_bounds__(kStateThreads)
+// Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads).
+extern "C" __global__ __launch_bounds__(kStateThreads, 1)
 void state_walk(const __grid_constant__ Arguments args) {
-  WalkShared& shared = *reinterpret_cast<WalkShared*>(shared_memory);
-  const int64 batch = blockIdx.z / args.key_heads;
-  const int64 head = blockIdx.z % args.key_heads;
-  const Sequence sequence = sequence_of(args, batch);
-  if (blockIdx.y >= segment_count(args, sequence)) return;
-  const Segment segment = segment_of(args, sequence, blockIdx.y);
-  StateSlice slice;
-  if (segment.first_of_all && args.initial_sums != nullptr) {
-    read_state<false>(slice, args.initial_sums + blockIdx.z * (int64)kFeatures * kHeadDim,
-                      args.initial_key_sums + blockIdx.z * (int64)kFeatures);
-  }
-  WalkTokens tokens;
-  tokens.x = head_rows(args.k, args.k_strides, sequence, batch, head);
-  tokens.values = head_rows(args.v, args.v_strides, sequence, batch, head);
-  tokens.x_stride = args.k_strides.token;
-  tokens.values_stride = args.v_strides.token;
-  tokens.x_aligned = is_aligned(args.k, args.k_strides);
-  tokens.values_aligned = is_aligned(args.v, args.v_strides);
-  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
-  for (int64 chunk = segment.first; chunk < segment.end; chunk++) {
-    write_snapshot(slice, args.states + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
-    const int64 first = state_start(args, sequence, chunk);
-    const int64 end = state_start(args, sequence, chunk + 1);
-    if (chunk == sequence.chunks - 1 || first == end) continue;
-    const double last = gate_at(args, gate_sum, chunk, end - 1);
-    decay_slice(slice, expf((float)(last - gate_before(args, gate_sum, chunk))));
-    add_range(slice, shared, tokens, first, end, [&](int64 token) {
-      const float weight = expf((float)(last - gate_at(args, gate_sum, chunk, token)));
-      return make_float2(weight, weight);
-    });
-  }
-  if (!segment.last_of_all) {
-    write_segment(slice, args.segment_states +
-                             (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers);
-  }
+  walk_segment<false>(args);
 }
 
 // The gradient dS of the state at each chunk's state_start, without multiplicities, from the end:
@@ -1518,51 +1869,9 @@ void state_walk(const __grid_constant__ Arguments args) {
 // over the chunk's queries, of all query heads that read the key/value head. What is kept for a
 // chunk is dS at the *next* one's state_start, which the chunk's keys need. Segments begin at zero,
 // but for the last; join_gradients adds what follows them. Same grid.
-extern "C" __global__ __launch_bounds__(kStateThreads)
+extern "C" __global__ __launch_bounds__(kStateThreads, 1)
 void state_gradient_walk(const __grid_constant__ Arguments args) {
-  WalkShared& shared = *reinterpret_cast<WalkShared*>(shared_memory);
-  const int64 batch = blockIdx.z / args.key_heads;
-  const int64 head = blockIdx.z % args.key_heads;
-  const int64 group = args.query_heads / args.key_heads;
-  const Sequence sequence = sequence_of(args, batch);
-  if (blockIdx.y >= segment_count(args, sequence)) return;
-  const Segment segment = segment_of(args, sequence, blockIdx.y);
-  const bool whole = !segment.first_of_all || args.initial_gradient != nullptr;
-  StateSlice slice;
-  if (segment.last_of_all && args.final_gradient != nullptr) {
-    read_state<true>(slice, args.final_gradient + blockIdx.z * (int64)kFeatures * kHeadDim,
-                     args.final_key_gradient + blockIdx.z * (int64)kFeatures);
-  }
-  WalkTokens tokens;
-  tokens.x_stride = args.q_strides.token;
-  tokens.values_stride = args.dy_strides.token;
-  tokens.x_aligned = is_aligned(args.q, args.q_strides);
-  tokens.values_aligned = is_aligned(args.dy, args.dy_strides);
-  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
-  for (int64 chunk = segment.end - 1; chunk >= segment.first; chunk--) {
-    write_snapshot(
-        slice, args.state_gradients + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
-    if (chunk == segment.first && !whole) break;
-    decay_slice(slice, expf((float)chunk_log_decay(args, sequence, gate_sum, chunk)));
-    // The first rows' share of the gradient of the initial state is joint_gradient's.
-    const int64 first = chunk == 0 ? kOverlap : chunk * args.chunk;
-    const int64 end = min((chunk + 1) * args.chunk, sequence.tokens);
-    for (int64 query_head = head * group; query_head < (head + 1) * group; query_head++) {
-      tokens.x = head_rows(args.q, args.q_strides, sequence, batch, query_head);
-      tokens.values = head_rows(args.dy, args.dy_strides, sequence, batch, query_head);
-      const int64 rows = query_head * args.all_tokens + sequence.rows;
-      add_range(slice, shared, tokens, first, end, [&](int64 token) {
-        float weight = 1;
-        weight = expf((float)(gate_sum[token] - gate_before(args, gate_sum, chunk)));
-        weight *= args.row_scales[rows + token];
-        return make_float2(weight, -weight * args.row_deltas[rows + token]);
-      });
-    }
-  }
-  if (whole) {
-    write_segment(slice, args.segment_gradients +
-                             (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers);
-  }
+  walk_segment<true>(args);
 }
 
 constexpr int kJoinThreads = 256;

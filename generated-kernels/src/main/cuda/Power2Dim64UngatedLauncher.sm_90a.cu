@@ -26,12 +26,12 @@ constexpr int kTileSize = 8;                    // tau
 constexpr int kTiles = 8;                       // d / tau
 constexpr int kRowStride = 72;                  // elements of a row in shared memory
 constexpr int kRowBlocks = 1;                   // blocks of 16 rows of a warp
-constexpr int kSumColumns = 72;                 // value columns, and those of the sums of weights
 constexpr int kOutputGroups = 4;                // warpgroups of an output block that multiply
 constexpr int kSlabStages = 8;                  // slabs of a snapshot that it holds
 constexpr int kKeyStages = 3;                   // tiles of keys and values that it holds
 constexpr int kMultiplierRegisters = 112;       // registers of a thread of these
 constexpr int kBringerRegisters = 32;           // of a thread that brings operands
+constexpr int kSumColumns = 72;                 // value columns, and those of the sums of weights
 constexpr int kStateGroups = 2;                 // warpgroups of a state block that multiply
 constexpr int kGroupTiles = 4;                  // tiles of 64 features of each
 constexpr int kStateStages = 4;                 // steps of tokens that it holds
@@ -990,15 +990,15 @@ __device__ __forceinline__ void begin_group(
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"((int)kSummedRows));
 }
 
-// The state pass on Hopper's asynchronous products. Of a block's warpgroups, kStateGroups keep
+// Walks along a sequence on Hopper's asynchronous products. Of a block's warpgroups, kStateGroups keep
 // features of the state in registers and multiply; the last one brings steps of kStateTokens tokens:
-// values as they are, and keys transposed, so that the multipliers build features from them.
+// values as they are, and keys transposed, so that the multipliers build features from them. A walk
+// for the gradient of the state has queries and dy in their places.
 
 constexpr int kStateMultipliers = kStateGroups * kGroup;
-constexpr int kSlabBytes = 64 * kSumColumns * sizeof(element);  // of a snapshot: 64 features
 
 struct StateStep {
-  element values[kStateTokens * kSumColumns];  // core matrices; behind the values, a column of ones
+  element values[kStateTokens * kSumColumns];  // core matrices; behind the values, the sum_factors
   element weighted_keys[kHeadDim][kKeyStride];  // in lane order, times the tokens' weights
   element keys[kHeadDim][kKeyStride];  // in lane order
 };
@@ -1008,6 +1008,15 @@ struct StateShared {
   float weights[2][kStateTokens];  // of the step being brought and of the next, in lane order
   uint64 full[kStateStages];
   uint64 empty[kStateStages];
+
+  // In thread 0, before a barrier.
+  __device__ __forceinline__ void start() {
+    for (int stage = 0; stage < kStateStages; stage++) {
+      barrier_init(full[stage], 2 * kGroup);
+      barrier_init(empty[stage], kStateMultipliers / 32);
+    }
+    barrier_init_fence();
+  }
 };
 static_assert(sizeof(StateShared) == kStateSharedBytes, "the launch must match");
 
@@ -1048,15 +1057,15 @@ struct StateTiles {
       }
     }
   }
-};
 
-// Takes over a state of the caller's.
-__device__ __forceinline__ void read_state(
-    StateTiles& tiles, const float* sums, const float* key_sums) {
-  tiles.for_each([&](float& value, int, int feature, int column) {
-    value = column < kHeadDim ? sums[(int64)feature * kHeadDim + column] : key_sums[feature];
-  });
-}
+  __device__ __forceinline__ void decay(float factor) {
+#pragma unroll
+    for (int i = 0; i < kGroupTiles; i++) {
+#pragma unroll
+      for (int n = 0; n < kSumColumns / 2; n++) sums[i][n] *= factor;
+    }
+  }
+};
 
 __device__ __forceinline__ void write_state(StateTiles& tiles, float* sums, float* key_sums) {
   tiles.for_each([&](float& value, int, int feature, int column) {
@@ -1066,29 +1075,6 @@ __device__ __forceinline__ void write_state(StateTiles& tiles, float* sums, floa
       key_sums[feature] = value;
     }
   });
-}
-
-// Writes this block's part of a chunk's snapshot: slabs of core matrices, with the multiplicities
-// that the tiled symmetric power leaves out folded in.
-__device__ __forceinline__ void write_snapshot(const StateTiles& tiles, unsigned char* snapshot) {
-  const int g = threadIdx.x % 32 / 4;
-  const int t = threadIdx.x % 4;
-#pragma unroll
-  for (int i = 0; i < kGroupTiles; i++) {
-    const int block = tiles.first_block + i * 4;
-    if (block >= kFeatures / 16) continue;
-    const float weight = tiles.blocks[i].multiplicity();
-    element* slab = reinterpret_cast<element*>(snapshot + (int64)(block / 4) * kSlabBytes);
-#pragma unroll
-    for (int n = 0; n < kSumColumns / 8; n++) {
-#pragma unroll
-      for (int half = 0; half < 2; half++) {
-        const float* two = &tiles.sums[i][n * 4 + half * 2];
-        const int place = core_place<kSumColumns>(block % 4 * 16 + half * 8 + g, n * 8 + 2 * t);
-        *reinterpret_cast<uint32*>(slab + place) = elements_of(two[0] * weight, two[1] * weight);
-      }
-    }
-  }
 }
 
 // S += sum over a step's tokens of weight_j phi(k_j) (v_j, 1)^T. Before the first products are awaited,
@@ -1126,7 +1112,33 @@ __device__ __forceinline__ void add_tokens(
   }
 }
 
-// What a block needs to know of its segment of the sequence.
+// Steps of tokens [first, end).
+__device__ __forceinline__ int step_count(int64 first, int64 end) {
+  return (int)((end - first + kStateTokens - 1) / kStateTokens);
+}
+
+// Adds as many steps, at least one, as the bringing warpgroup brings of a chunk; `step` counts the
+// steps of all chunks.
+__device__ __forceinline__ void add_steps(
+    StateTiles& tiles, StateShared& shared, int steps, int& step) {
+#pragma unroll 1
+  for (int i = 0; i < steps; i++, step++) {
+    const int stage = step % kStateStages;
+    barrier_wait(shared.full[stage], step / kStateStages % 2);
+    fence_async_reads();
+    add_tokens(tiles, shared.steps[stage], [&] {
+      if (i > 0 && threadIdx.x % 32 == 0) {
+        barrier_arrive(shared.empty[(step - 1) % kStateStages]);
+      }
+    });
+  }
+  wgmma_wait<0>();
+#pragma unroll
+  for (int i = 0; i < kGroupTiles; i++) wgmma_results(tiles.sums[i]);
+  if (threadIdx.x % 32 == 0) barrier_arrive(shared.empty[(step - 1) % kStateStages]);
+}
+
+// Rows of a head whose tokens are brought.
 struct TokenRange {
   const element* k;
   const element* v;
@@ -1134,22 +1146,39 @@ struct TokenRange {
   int64 v_stride;
   bool k_aligned;
   bool v_aligned;
-  int64 end;
 };
 
-// Weight of a token in the sum over its chunk, exp(G_last - G_j), or 0 behind the last token.
-struct TokenWeights {
-  int64 chunk_first;  // the chunk's first token
-  int64 end;
+// What a thread of the bringing warpgroup knows of one token of the step that it brings next; it is
+// loaded a step before it is needed, and nothing is done with it until then, so that no warp waits
+// for it. Its numbers are those of `Terms`, which has
+//   Numbers load(token)                 loads them
+//   float weight(numbers, token)        the token's weight in the sum
+//   TwoElements sum_factors(numbers)    what multiplies its features in z: the sum of both
 
-  __device__ __forceinline__ TokenWeights(
-      const Arguments& args, const TokenRange& range, int64 chunk, int64 chunk_end)
-      : chunk_first(chunk * args.chunk), end(range.end) {
+// Of keys, in a sum over their chunk's tokens.
+struct KeyTerms {
+  int64 chunk_first;  // the chunk's first token
+
+  struct Numbers {
+    double gate;
+  };
+
+  __device__ __forceinline__ KeyTerms(
+      const Arguments& args, const Sequence& sequence, int64 head, int64 chunk, int64 chunk_end)
+      : chunk_first(chunk * args.chunk) {
   }
 
-  __device__ __forceinline__ float of(int64 token) const {
-    if (token >= end) return 0;
+  __device__ __forceinline__ Numbers load(int64 token) const {
+    return Numbers{};
+  }
+
+  // exp(G_last - G_j)
+  __device__ __forceinline__ float weight(const Numbers& numbers, int64 token) const {
     return 1;
+  }
+
+  __device__ __forceinline__ TwoElements sum_factors(const Numbers&) const {
+    return elements_of(1.0f, 0.0f);
   }
 };
 
@@ -1160,9 +1189,9 @@ struct KeyPieces {
   uint4 rows[kPieces][4];
 
   // Of tokens behind the last, the last one's are taken: their weight is zero.
-  __device__ __forceinline__ void load(const TokenRange& range, int64 first) {
-    if (!range.k_aligned || first >= range.end) return;
-    const int last = (int)min(range.end - first, (int64)kStateTokens) - 1;
+  __device__ __forceinline__ void load(const TokenRange& range, int64 first, int64 end) {
+    if (!range.k_aligned || first >= end) return;
+    const int last = (int)min(end - first, (int64)kStateTokens) - 1;
     const element* k = range.k + first * range.k_stride;
 #pragma unroll
     for (int i = 0; i < kPieces; i++) {
@@ -1207,24 +1236,25 @@ struct KeyPieces {
 
 // The same for rows that cannot be read 16 bytes at a time.
 __device__ __forceinline__ void store_unaligned_keys(
-    StateStep& step, const TokenRange& range, int64 first, const float* weights) {
+    StateStep& step, const TokenRange& range, int64 first, int64 end, const float* weights) {
 #pragma unroll 1
   for (int i = threadIdx.x % kGroup; i < kStateTokens * kHeadDim; i += kGroup) {
     const int place = lane_order(i / kHeadDim);
     const int dimension = i % kHeadDim;
-    const int64 token = min(first + i / kHeadDim, range.end - 1);
+    const int64 token = min(first + i / kHeadDim, end - 1);
     const element key = range.k[token * range.k_stride + dimension];
     step.keys[dimension][place] = key;
     step.weighted_keys[dimension][place] = element_of(float_of(key) * weights[place]);
   }
 }
 
-// Starts copying a step's values, and writes their column of ones; of tokens behind the last there
-// are zeros.
+// Starts copying a step's values, and writes `factors` of this thread's token behind them; of tokens
+// behind the last there are zeros.
 __device__ __forceinline__ void bring_values(
-    StateStep& step, const TokenRange& range, int64 first) {
+    StateStep& step, const TokenRange& range, int64 first, int64 end,
+    TwoElements factors) {
   const int thread = threadIdx.x % kGroup;
-  const int tokens = (int)min(range.end - first, (int64)kStateTokens);
+  const int tokens = (int)min(end - first, (int64)kStateTokens);
   const element* v = range.v + first * range.v_stride;
 #pragma unroll
   for (int i = 0; i < (kStateTokens * (kHeadDim / 8) + kGroup - 1) / kGroup; i++) {
@@ -1242,20 +1272,24 @@ __device__ __forceinline__ void bring_values(
   }
   if (thread < kStateTokens) {
     *reinterpret_cast<uint4*>(step.values + core_place<kSumColumns>(thread, kHeadDim)) =
-        make_uint4(elements_of(thread < tokens ? 1.0f : 0.0f, 0.0f), 0, 0, 0);
+        make_uint4(factors, 0, 0, 0);
   }
 }
 
-// Brings a chunk's tokens [first, end); `step` counts the steps of all chunks.
-__device__ __forceinline__ void bring_chunk(
-    const Arguments& args, StateShared& shared, const TokenRange& range, int64 chunk, int64 first,
-    int64 end, int& step) {
+// Brings tokens [first, end), at least one, of a chunk; `step` counts the steps of all chunks.
+template <typename Terms>
+__device__ __forceinline__ void bring_tokens(
+    StateShared& shared, const TokenRange& range, const Terms& terms, int64 first, int64 end,
+    int& step) {
   const int thread = threadIdx.x % kGroup;
-  const TokenWeights weights(args, range, chunk, end);
-  // Weights and keys are under way while the step before is stored.
+  // Numbers and keys are under way while the step before is stored.
   KeyPieces keys[2];
-  keys[0].load(range, first);
-  float next = thread < kStateTokens ? weights.of(first + thread) : 0.0f;
+  keys[0].load(range, first, end);
+  typename Terms::Numbers numbers{};
+  const auto load_numbers = [&](int64 from) {
+    if (thread < kStateTokens) numbers = terms.load(min(from + thread, end - 1));
+  };
+  load_numbers(first);
 #pragma unroll 1
   for (int64 two = first; two < end; two += 2 * kStateTokens) {
 #pragma unroll
@@ -1264,22 +1298,58 @@ __device__ __forceinline__ void bring_chunk(
       if (from >= end) break;
       StateStep& target = shared.steps[step % kStateStages];
       uint64& full = shared.full[step % kStateStages];
-      keys[i ^ 1].load(range, from + kStateTokens);
       float* step_weights = shared.weights[step % 2];
+      keys[i ^ 1].load(range, from + kStateTokens, end);
+      const int64 token = from + thread;
+      const bool valid = thread < kStateTokens && token < end;
+      const TwoElements factors = valid ? terms.sum_factors(numbers) : 0;
       if (thread < kStateTokens) {
-        step_weights[lane_order(thread)] = next;
-        next = weights.of(from + kStateTokens + thread);
+        step_weights[lane_order(thread)] = valid ? terms.weight(numbers, token) : 0.0f;
       }
+      load_numbers(from + kStateTokens);
       group_sync(1, kGroup);  // the weights are there
       barrier_wait(shared.empty[step % kStateStages], step / kStateStages % 2 ^ 1);
-      bring_values(target, range, from);
+      bring_values(target, range, from, end, factors);
       barrier_arrive_when_copied(full);
       if (range.k_aligned) {
         keys[i].store(target, step_weights);
       } else {
-        store_unaligned_keys(target, range, from, step_weights);
+        store_unaligned_keys(target, range, from, end, step_weights);
       }
       barrier_arrive(full);
+    }
+  }
+}
+
+constexpr int kSlabBytes = 64 * kSumColumns * sizeof(element);  // of a snapshot: 64 features
+
+// Takes over a state of the caller's.
+__device__ __forceinline__ void read_state(
+    StateTiles& tiles, const float* sums, const float* key_sums) {
+  tiles.for_each([&](float& value, int, int feature, int column) {
+    value = column < kHeadDim ? sums[(int64)feature * kHeadDim + column] : key_sums[feature];
+  });
+}
+
+// Writes this block's part of a chunk's snapshot: slabs of core matrices, with the multiplicities
+// that the tiled symmetric power leaves out folded in.
+__device__ __forceinline__ void write_snapshot(const StateTiles& tiles, unsigned char* snapshot) {
+  const int g = threadIdx.x % 32 / 4;
+  const int t = threadIdx.x % 4;
+#pragma unroll
+  for (int i = 0; i < kGroupTiles; i++) {
+    const int block = tiles.first_block + i * 4;
+    if (block >= kFeatures / 16) continue;
+    const float weight = tiles.blocks[i].multiplicity();
+    element* slab = reinterpret_cast<element*>(snapshot + (int64)(block / 4) * kSlabBytes);
+#pragma unroll
+    for (int n = 0; n < kSumColumns / 8; n++) {
+#pragma unroll
+      for (int half = 0; half < 2; half++) {
+        const float* two = &tiles.sums[i][n * 4 + half * 2];
+        const int place = core_place<kSumColumns>(block % 4 * 16 + half * 8 + g, n * 8 + 2 * t);
+        *reinterpret_cast<uint32*>(slab + place) = elements_of(two[0] * weight, two[1] * weight);
+      }
     }
   }
 }
@@ -1322,23 +1392,18 @@ void state_pass(const __grid_constant__ Arguments args) {
   range.v_stride = args.v_strides.token;
   range.k_aligned = is_aligned(args.k, args.k_strides);
   range.v_aligned = is_aligned(args.v, args.v_strides);
-  range.end = state_start(args, sequence, whole ? end_chunk : end_chunk - 1);
-  if (threadIdx.x == 0) {
-    for (int stage = 0; stage < kStateStages; stage++) {
-      barrier_init(shared.full[stage], 2 * kGroup);
-      barrier_init(shared.empty[stage], kStateMultipliers / 32);
-    }
-    barrier_init_fence();
-  }
+  const int64 end = state_start(args, sequence, whole ? end_chunk : end_chunk - 1);
+  if (threadIdx.x == 0) shared.start();
   __syncthreads();
 
   int step = 0;
   if (threadIdx.x >= kStateMultipliers) {
     give_registers<kStateBringerRegisters>();
-    for_each_chunk(args, sequence, first_chunk, end_chunk, range.end,
+    for_each_chunk(args, sequence, first_chunk, end_chunk, end,
                    [&](int64 chunk, int64 chunk_first, int64 chunk_end) {
       if (chunk_first < chunk_end) {
-        bring_chunk(args, shared, range, chunk, chunk_first, chunk_end, step);
+        const KeyTerms terms(args, sequence, head, chunk, chunk_end);
+        bring_tokens(shared, range, terms, chunk_first, chunk_end, step);
       }
     });
     copy_wait();
@@ -1352,35 +1417,15 @@ void state_pass(const __grid_constant__ Arguments args) {
     read_state(tiles, args.initial_sums + blockIdx.z * sums_size,
                args.initial_key_sums + blockIdx.z * (int64)kFeatures);
   }
-  for_each_chunk(args, sequence, first_chunk, end_chunk, range.end,
+  for_each_chunk(args, sequence, first_chunk, end_chunk, end,
                  [&](int64 chunk, int64 chunk_first, int64 chunk_end) {
     if (args.snapshots != nullptr) {
       write_snapshot(
           tiles, args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
     }
     if (chunk_first >= chunk_end) return;
-    const float decay = unknown_one(args);
-#pragma unroll
-    for (int i = 0; i < kGroupTiles; i++) {
-#pragma unroll
-      for (int n = 0; n < kSumColumns / 2; n++) tiles.sums[i][n] *= decay;
-    }
-    const int first_step = step;
-#pragma unroll 1
-    for (int64 first = chunk_first; first < chunk_end; first += kStateTokens, step++) {
-      const int stage = step % kStateStages;
-      barrier_wait(shared.full[stage], step / kStateStages % 2);
-      fence_async_reads();
-      add_tokens(tiles, shared.steps[stage], [&] {
-        if (step > first_step && threadIdx.x % 32 == 0) {
-          barrier_arrive(shared.empty[(step - 1) % kStateStages]);
-        }
-      });
-    }
-    wgmma_wait<0>();
-#pragma unroll
-    for (int i = 0; i < kGroupTiles; i++) wgmma_results(tiles.sums[i]);
-    if (threadIdx.x % 32 == 0) barrier_arrive(shared.empty[(step - 1) % kStateStages]);
+    tiles.decay(unknown_one(args));
+    add_steps(tiles, shared, step_count(chunk_first, chunk_end), step);
   });
 
   if (args.segments > 1) {

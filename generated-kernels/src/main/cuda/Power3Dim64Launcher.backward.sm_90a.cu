@@ -815,6 +815,32 @@ __device__ __forceinline__ void write_two(element* target, float low, float high
   }
 }
 
+// Segments of a sequence, the last of which may be cut short; an empty sequence has one as well.
+__device__ __forceinline__ int64 segment_count(
+    const Arguments& args, const Sequence& sequence) {
+  const int64 segments =
+      (sequence.chunks + args.chunks_per_segment - 1) / args.chunks_per_segment;
+  return segments > 0 ? segments : 1;
+}
+
+// Chunks of a segment, in a sequence of this length.
+struct Segment {
+  int64 first;  // its first chunk
+  int64 end;    // one past its last chunk
+  bool first_of_all;
+  bool last_of_all;
+};
+
+__device__ __forceinline__ Segment segment_of(
+    const Arguments& args, const Sequence& sequence, int64 index) {
+  Segment segment;
+  segment.first = index * args.chunks_per_segment;
+  segment.end = min(segment.first + args.chunks_per_segment, sequence.chunks);
+  segment.first_of_all = index == 0;
+  segment.last_of_all = index == segment_count(args, sequence) - 1;
+  return segment;
+}
+
 struct WalkShared {
   element x[kStateTokens][kRowStride];       // keys, or queries
   element values[kStateTokens][kRowStride];  // values, or dy
@@ -982,29 +1008,6 @@ __device__ __forceinline__ void add_range(
     add_tokens(slice, shared, current);
   }
   __syncthreads();  // the weights are read
-}
-
-// Chunks of a segment, in a sequence of this length.
-struct Segment {
-  int64 first;  // its first chunk
-  int64 end;    // one past its last chunk
-  bool first_of_all;
-  bool last_of_all;
-};
-
-__device__ __forceinline__ int64 segment_count(const Arguments& args, const Sequence& sequence) {
-  const int64 chunks = max(sequence.chunks, (int64)1);
-  return (chunks + args.chunks_per_segment - 1) / args.chunks_per_segment;
-}
-
-__device__ __forceinline__ Segment segment_of(
-    const Arguments& args, const Sequence& sequence, int64 index) {
-  Segment segment;
-  segment.first = index * args.chunks_per_segment;
-  segment.end = min(segment.first + args.chunks_per_segment, sequence.chunks);
-  segment.first_of_all = index == 0;
-  segment.last_of_all = index == segment_count(args, sequence) - 1;
-  return segment;
 }
 
 // The state S at each chunk's state_start, over the tokens from one to the next:

@@ -5,9 +5,9 @@ import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 
 /**
- * Tile sizes of the backward kernels, which use tensor cores for every dtype. On Hopper, those of
- * the queries', keys' and values' gradients are written with {@code wgmma} where {@link #usesWgmma}
- * says so.
+ * Tile sizes of the backward kernels, which use tensor cores for every dtype. On Hopper, the walks
+ * and the queries', keys' and values' gradients are written with {@code wgmma} where {@link
+ * #usesWgmma} says so.
  */
 final class BackwardPlan {
   private static final int WARP = 32;
@@ -58,7 +58,7 @@ final class BackwardPlan {
   /** Rows of a block with its shared memory. */
   private record Block(int warps, int stages, int sharedBytes) {}
 
-  /** Whether a spec's gradients are computed by {@code wgmma}, from snapshots in its layout. */
+  /** Whether a spec's states and gradients are computed by {@code wgmma}, with its layout. */
   static boolean usesWgmma(KernelSpec spec, Family family) {
     return family.multipliesInGroups(spec) && spec.degree() == 2;
   }
@@ -73,21 +73,18 @@ final class BackwardPlan {
   }
 
   private BackwardSizes plan(List<Constant> constants) {
-    int features = spec.featureDim();
-    int warpFeatures = warpFeatures(features);
-    int stateWarps = Math.min(MAX_STATE_WARPS, divideUp(features, warpFeatures));
-    int stateShared = stateSharedBytes();
     long snapshotBytes =
-        (long) features * (headDim * operandBytes + (spec.normalized() ? Float.BYTES : 0));
-
-    int stateFeatures = stateWarps * warpFeatures;
-    int stateThreads = stateWarps * WARP;
+        (long) spec.featureDim() * (headDim * operandBytes + (spec.normalized() ? Float.BYTES : 0));
+    boolean wgmma = usesWgmma(spec, family);
     add(constants, "kRowStride", rowStride, "elements of a row in shared memory");
-    add(constants, "kStateFeatures", stateFeatures, "features of a state block");
-    add(constants, "kWarpBlocks", warpFeatures / 16, "blocks of 16 features of a warp");
-    add(constants, "kStateThreads", stateThreads, "threads of a state block");
-    add(constants, "kStateSharedBytes", stateShared, "its shared memory, bytes");
-    Rows rows = usesWgmma(spec, family) ? wgmmaRows(constants) : rows(constants);
+    HopperTiling.State state = wgmma ? HopperTiling.state(spec, constants) : state();
+    add(constants, "kStateFeatures", state.features(), "features of a state block");
+    if (!wgmma) {
+      add(constants, "kWarpBlocks", warpFeatures() / 16, "blocks of 16 features of a warp");
+    }
+    add(constants, "kStateThreads", state.threads(), "threads of a state block");
+    add(constants, "kStateSharedBytes", state.sharedBytes(), "its shared memory, bytes");
+    Rows rows = wgmma ? wgmmaRows(constants) : rows(constants);
     constants.add(
         new Constant(
             "long long",
@@ -95,9 +92,9 @@ final class BackwardPlan {
             snapshotBytes,
             "state of one head at one chunk's start, bytes"));
     return new BackwardSizes(
-        stateFeatures,
-        stateThreads,
-        stateShared,
+        state.features(),
+        state.threads(),
+        state.sharedBytes(),
         rows.queryRows,
         rows.queryThreads,
         rows.querySharedBytes,
@@ -180,15 +177,21 @@ final class BackwardPlan {
     return divideUp(bytes, 128) * 128;
   }
 
+  private HopperTiling.State state() {
+    int warpFeatures = warpFeatures();
+    int warps = Math.min(MAX_STATE_WARPS, divideUp(spec.featureDim(), warpFeatures));
+    return new HopperTiling.State(warps * warpFeatures, warps * WARP, stateSharedBytes());
+  }
+
   /** A warp's accumulators are its features times all value columns, in registers. */
-  private int warpFeatures(int features) {
+  private int warpFeatures() {
     int most =
         switch (spec.dtype()) {
           case BF16 -> wide ? 32 : 64;
           case FP16 -> 32;
           case FP32 -> wide ? 16 : 32;
         };
-    return spec.degree() == 1 ? Math.min(most, divideUp(features, 64) * 16) : most;
+    return spec.degree() == 1 ? Math.min(most, divideUp(spec.featureDim(), 64) * 16) : most;
   }
 
   private int stateSharedBytes() {

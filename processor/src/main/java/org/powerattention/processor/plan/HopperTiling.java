@@ -26,8 +26,7 @@ final class HopperTiling {
 
   static ForwardSizes of(KernelSpec spec, List<Constant> constants) {
     int headDim = spec.headDim();
-    // One more core matrix of columns for the sums of weights.
-    int columns = headDim + (spec.normalized() ? 8 : 0);
+    int columns = columns(spec);
     int slabBytes = ROWS * columns * ELEMENT_BYTES;
     int slabs = divideUp(spec.featureDim(), ROWS);
 
@@ -45,43 +44,69 @@ final class HopperTiling {
             + keyStages * (keyTileBytes + 2 * BARRIER_BYTES)
             + outputRows * (headDim + 8) * ELEMENT_BYTES;
 
-    // State: a warpgroup's accumulators are its features times all columns. As few blocks as hold
-    // all slabs share them evenly.
-    int tileRegisters = columns / 2 + (spec.degree() > 2 ? 8 : 0); // sums, and which features
-    int mostTiles = STATE_REGISTERS / tileRegisters;
-    int stateGroups = Math.min(2, slabs);
-    int stateBlocks = divideUp(slabs, stateGroups * mostTiles);
-    int groupTiles = divideUp(slabs, stateGroups * stateBlocks);
-    Registers state = new Registers(200, 104);
-    int stateStages = wide ? 3 : 4;
-    int keyCopies = spec.degree() > 1 ? 2 : 1;
-    int stepBytes =
-        (headDim * (STATE_TOKENS + 16) * keyCopies + STATE_TOKENS * columns) * ELEMENT_BYTES;
-    int stateShared =
-        stateStages * (stepBytes + 2 * BARRIER_BYTES) + 2 * STATE_TOKENS * Float.BYTES;
-
     add(constants, "kRowStride", headDim + 8, "elements of a row in shared memory");
     add(constants, "kRowBlocks", 1, "blocks of 16 rows of a warp");
-    add(constants, "kSumColumns", columns, "value columns, and those of the sums of weights");
     add(constants, "kOutputGroups", outputGroups, "warpgroups of an output block that multiply");
     add(constants, "kSlabStages", slabStages, "slabs of a snapshot that it holds");
     add(constants, "kKeyStages", keyStages, "tiles of keys and values that it holds");
     add(constants, "kMultiplierRegisters", output.multiplier, "registers of a thread of these");
     add(constants, "kBringerRegisters", output.bringer, "of a thread that brings operands");
-    add(constants, "kStateGroups", stateGroups, "warpgroups of a state block that multiply");
-    add(constants, "kGroupTiles", groupTiles, "tiles of 64 features of each");
-    add(constants, "kStateStages", stateStages, "steps of tokens that it holds");
-    add(constants, "kStateMultiplierRegisters", state.multiplier, "registers of a thread of these");
-    add(constants, "kStateBringerRegisters", state.bringer, "of a thread that brings operands");
+    State state = state(spec, constants);
     return new ForwardSizes(
         outputRows,
         (outputGroups + 1) * GROUP,
         outputShared,
-        stateGroups * groupTiles * ROWS,
-        (stateGroups + 1) * GROUP,
-        stateShared,
+        state.features,
+        state.threads,
+        state.sharedBytes,
         (long) slabs * slabBytes,
         true);
+  }
+
+  /**
+   * A block of a walk along a sequence.
+   *
+   * @param features features of the state that it keeps
+   * @param threads its threads
+   * @param sharedBytes its shared memory
+   */
+  record State(int features, int threads, int sharedBytes) {}
+
+  /**
+   * Plans the blocks of a walk. A warpgroup's accumulators are its features times all columns; as
+   * few blocks as hold all slabs share them evenly.
+   */
+  static State state(KernelSpec spec, List<Constant> constants) {
+    int headDim = spec.headDim();
+    int columns = columns(spec);
+    int slabs = divideUp(spec.featureDim(), ROWS);
+    int tileRegisters = columns / 2 + (spec.degree() > 2 ? 8 : 0); // sums, and which features
+    int mostTiles = STATE_REGISTERS / tileRegisters;
+    int groups = Math.min(2, slabs);
+    int blocks = divideUp(slabs, groups * mostTiles);
+    int groupTiles = divideUp(slabs, groups * blocks);
+    Registers registers = new Registers(200, 104);
+    int stages = headDim > 64 ? 3 : 4;
+    int keyCopies = spec.degree() > 1 ? 2 : 1;
+    int stepBytes =
+        (headDim * (STATE_TOKENS + 16) * keyCopies + STATE_TOKENS * columns) * ELEMENT_BYTES;
+    int sharedBytes = stages * (stepBytes + 2 * BARRIER_BYTES) + 2 * STATE_TOKENS * Float.BYTES;
+    add(constants, "kSumColumns", columns, "value columns, and those of the sums of weights");
+    add(constants, "kStateGroups", groups, "warpgroups of a state block that multiply");
+    add(constants, "kGroupTiles", groupTiles, "tiles of 64 features of each");
+    add(constants, "kStateStages", stages, "steps of tokens that it holds");
+    add(
+        constants,
+        "kStateMultiplierRegisters",
+        registers.multiplier,
+        "registers of a thread of these");
+    add(constants, "kStateBringerRegisters", registers.bringer, "of a thread that brings operands");
+    return new State(groups * groupTiles * ROWS, (groups + 1) * GROUP, sharedBytes);
+  }
+
+  /** Value columns, and one more core matrix of columns for the sums of weights. */
+  private static int columns(KernelSpec spec) {
+    return spec.headDim() + (spec.normalized() ? 8 : 0);
   }
 
   private static void add(List<Constant> constants, String name, int value, String comment) {

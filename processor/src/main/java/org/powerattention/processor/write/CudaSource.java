@@ -10,6 +10,7 @@ import org.powerattention.annotations.KernelSpec;
 import org.powerattention.processor.plan.Constant;
 import org.powerattention.processor.plan.Family;
 import org.powerattention.processor.plan.KernelPlan;
+import org.powerattention.processor.plan.Part;
 import org.powerattention.processor.validate.Operator;
 
 /**
@@ -57,13 +58,17 @@ public final class CudaSource {
         .join(plan.part().mainFile());
   }
 
-  /** Products that are added to sums, and those that begin with the scores of a tile of keys. */
+  /**
+   * Products that are added to sums, and those that begin with the scores of a tile of keys, which
+   * the backward pass has written out itself.
+   */
   private static String products(KernelPlan plan) {
-    SortedSet<Integer> columns = new TreeSet<>(Set.of(64));
+    Set<Integer> scores = plan.part() == Part.FORWARD ? Set.of(64) : Set.of();
+    SortedSet<Integer> columns = new TreeSet<>(scores);
     plan.constants().stream()
         .filter(constant -> constant.name().equals("kSumColumns"))
         .forEach(constant -> columns.add((int) constant.value()));
-    return GroupProducts.of(columns, new TreeSet<>(Set.of(64)));
+    return GroupProducts.of(columns, new TreeSet<>(scores));
   }
 
   private static String head(Operator operator, Family family) {

@@ -115,34 +115,11 @@ __device__ __forceinline__ void read_state(
 // multiplicities that the tiled symmetric power leaves out folded in.
 __device__ __forceinline__ void write_snapshot(StateSlice& slice, unsigned char* snapshot) {
   stored* sums = reinterpret_cast<stored*>(snapshot);
-#if WGMMA
-  // An image: core matrices of 8 features by 8 columns. Lanes g and t have column g and features 2t
-  // and 2t + 1 of each.
-  stored* lane = sums + (int64)slice.first_block * 2 * kEightRows + threadIdx.x % 4 * 16 +
-                 threadIdx.x % 32 / 4;
-#pragma unroll
-  for (int block = 0; block < kWarpBlocks; block++) {
-    if (!slice.in_range(block)) break;
-    const float multiplicity = slice.blocks[block].multiplicity();
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-#pragma unroll
-      for (int m = 0; m < kHeadDim / 16; m++) {
-#pragma unroll
-        for (int c = 0; c < 4; c++) {
-          lane[(block * 2 + half) * kEightRows + (2 * m + c / 2) * kCoreElements + c % 2 * 8] =
-              stored_of(slice.sums[m][block][half][c] * multiplicity);
-        }
-      }
-    }
-  }
-#else
   slice.for_each([&](float& value, int block, int feature, int column) {
     if (feature >= kFeatures) return;
     sums[(int64)feature * kHeadDim + column] =
         stored_of(value * slice.blocks[block].multiplicity());
   });
-#endif
 #if NORMALIZED
   float* key_sums = reinterpret_cast<float*>(snapshot + kSnapshotSums);
   for_each_key_sum(slice, [&](float sum, int block, int feature) {
@@ -249,29 +226,6 @@ __device__ __forceinline__ void add_range(
     add_tokens(slice, shared, current);
   }
   __syncthreads();  // the weights are read
-}
-
-// Chunks of a segment, in a sequence of this length.
-struct Segment {
-  int64 first;  // its first chunk
-  int64 end;    // one past its last chunk
-  bool first_of_all;
-  bool last_of_all;
-};
-
-__device__ __forceinline__ int64 segment_count(const Arguments& args, const Sequence& sequence) {
-  const int64 chunks = max(sequence.chunks, (int64)1);
-  return (chunks + args.chunks_per_segment - 1) / args.chunks_per_segment;
-}
-
-__device__ __forceinline__ Segment segment_of(
-    const Arguments& args, const Sequence& sequence, int64 index) {
-  Segment segment;
-  segment.first = index * args.chunks_per_segment;
-  segment.end = min(segment.first + args.chunks_per_segment, sequence.chunks);
-  segment.first_of_all = index == 0;
-  segment.last_of_all = index == segment_count(args, sequence) - 1;
-  return segment;
 }
 
 // The state S at each chunk's state_start, over the tokens from one to the next:

@@ -69,6 +69,7 @@
 #include "wgmma.cuh"
 #include "core_matrices.cuh"
 #include "group_products.cuh"
+#include "state_tiles_90a.cuh"
 #include "state_pass_90a.cuh"
 #include "output_pass_90a.cuh"
 #else

@@ -75,6 +75,8 @@
 #endif
 #if WGMMA
 #include "wgmma.cuh"
+#include "core_matrices.cuh"
+#include "group_products.cuh"
 #include "strip_products.cuh"
 #include "images.cuh"
 #endif
@@ -83,7 +85,14 @@
 #if NORMALIZED
 #include "row_terms.cuh"
 #endif
+#include "segments.cuh"
+#include "gradient_segments.cuh"
+#if WGMMA
+#include "state_tiles_90a.cuh"
+#include "gradient_states_90a.cuh"
+#else
 #include "gradient_states.cuh"
+#endif
 #include "segment_joins.cuh"
 #include "joints.cuh"
 #include "gradient_joints.cuh"

@@ -60,8 +60,12 @@ record GradientPlan(
     long heads = (long) problem.batch() * problem.keyHeads();
     long perSegment = chunks;
     if (walks) {
-      long filling = ForwardPlan.segmentsThatFill(heads * stateBlocks, chunks, multiprocessors);
-      perSegment = ForwardPlan.divideUp(chunks, filling);
+      long blocks = heads * stateBlocks;
+      perSegment =
+          tiling.byWarpgroups()
+              ? ForwardPlan.fastestSegment(blocks, chunks, multiprocessors)
+              : ForwardPlan.divideUp(
+                  chunks, ForwardPlan.segmentsThatFill(blocks, chunks, multiprocessors));
     }
     long segments = ForwardPlan.divideUp(chunks, perSegment);
     long segmentBytes = heads * segments * spec.stateBytes();
