@@ -16,7 +16,7 @@ final class HopperTiling {
   private static final int ELEMENT_BYTES = 2;
   private static final int BARRIER_BYTES = 8;
 
-  /** Registers for the tiles of a thread of the state pass; it needs some 50 more. */
+  /** Registers for the tiles of a thread of the state pass; it needs some 35 more. */
   private static final int STATE_REGISTERS = 152;
 
   private HopperTiling() {}
@@ -85,8 +85,9 @@ final class HopperTiling {
     int groups = Math.min(2, slabs);
     int blocks = divideUp(slabs, groups * mostTiles);
     int groupTiles = divideUp(slabs, groups * blocks);
-    Registers registers = new Registers(200, 104);
-    int stages = headDim > 64 ? 3 : 4;
+    boolean wide = headDim > 64;
+    Registers registers = wide ? new Registers(184, 136) : new Registers(192, 120);
+    int stages = wide ? 3 : 4;
     int keyCopies = spec.degree() > 1 ? 2 : 1;
     int stepBytes =
         (headDim * (STATE_TOKENS + 16) * keyCopies + STATE_TOKENS * columns) * ELEMENT_BYTES;
