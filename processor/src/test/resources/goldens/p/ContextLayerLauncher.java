@@ -111,9 +111,9 @@ public final class ContextLayerLauncher implements AutoCloseable {
                   "sm_90a",
                   "/META-INF/powerattention/p/ContextLayerLauncher.backward.sm_90a.cu",
                   new BackwardTiling(
-                      /* stateFeatures= */ 256,
-                      /* stateThreads= */ 128,
-                      /* stateSharedBytes= */ 38912,
+                      /* stateFeatures= */ 512,
+                      /* stateThreads= */ 384,
+                      /* stateSharedBytes= */ 119360,
                       /* queryRows= */ 128,
                       /* queryThreads= */ 256,
                       /* querySharedBytes= */ 114944,

@@ -125,6 +125,19 @@ class GradientArgumentsTest {
             "states", 0L, "state_gradients", 0L, "segment_states", 0L, "state_products", 0L);
   }
 
+  /** A multiprocessor holds two blocks of a walk, or one by warpgroups. */
+  @Test
+  void segmentsAreAsManyAsMultiprocessorsHold() {
+    // 6 heads of 18 blocks each, on 132 multiprocessors; 3 chunks.
+    for (boolean byWarpgroups : new boolean[] {false, true}) {
+      BackwardTiling tiling =
+          new BackwardTiling(
+              128, 128, 0, 128, 256, 0, 64, 128, 0, byWarpgroups, 2304 * (64 * 2 + 4));
+      assertThat(GradientPlan.of(problem(true), tiling, 132).segments())
+          .isEqualTo(byWarpgroups ? 1 : 2);
+    }
+  }
+
   /** As in a prefill call, which launches forward kernels between its own. */
   @Test
   void theArgumentsOfOtherPartsStayAsTheyAre() {

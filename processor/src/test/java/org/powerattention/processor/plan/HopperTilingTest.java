@@ -62,6 +62,50 @@ final class HopperTilingTest {
     }
   }
 
+  /** The walks of the backward pass keep as much as the state pass, which they are written from. */
+  @Test
+  void walksOfTheBackwardPassAreThoseOfTheStatePass() {
+    List<String> shared =
+        List.of(
+            "kSumColumns",
+            "kStateGroups",
+            "kGroupTiles",
+            "kStateStages",
+            "kStateMultiplierRegisters",
+            "kStateBringerRegisters",
+            "kStateThreads",
+            "kStateSharedBytes");
+    for (KernelSpec spec : specs()) {
+      KernelPlan backward = KernelPlan.of(spec, Part.BACKWARD, Family.SM_90A);
+      if (spec.degree() != 2) {
+        assertWithMessage("%s", spec).that(constants(backward)).containsKey("kWarpBlocks");
+        continue;
+      }
+      ForwardSizes forward = (ForwardSizes) plan(spec).sizes();
+      BackwardSizes sizes = (BackwardSizes) backward.sizes();
+      Map<String, Long> wanted = constants(plan(spec));
+      wanted.keySet().retainAll(shared);
+      assertWithMessage("%s", spec)
+          .that(constants(backward).entrySet())
+          .containsAtLeastElementsIn(wanted.entrySet());
+      assertWithMessage("%s", spec)
+          .that(backward.sizes())
+          .isEqualTo(
+              new BackwardSizes(
+                  forward.stateFeatures(),
+                  forward.stateThreads(),
+                  forward.stateSharedBytes(),
+                  sizes.queryRows(),
+                  sizes.queryThreads(),
+                  sizes.querySharedBytes(),
+                  sizes.keyRows(),
+                  sizes.keyThreads(),
+                  sizes.keySharedBytes(),
+                  true,
+                  sizes.snapshotBytes()));
+    }
+  }
+
   /** setmaxnreg moves registers within what the block was launched with: else it waits for ever. */
   @Test
   void registersThatAreMovedAreThere() {
