@@ -1020,21 +1020,70 @@ struct StateShared {
 };
 static_assert(sizeof(StateShared) == kStateSharedBytes, "the launch must match");
 
+// The block of 16 features of the state that a warp has in a tile of its warpgroup's.
+__device__ __forceinline__ FeatureBlock block_of_tile(int first_block, int tile) {
+  return FeatureBlock(min(first_block + tile * 4, kFeatures / 16 - 1));
+}
+
+// Builds A operands of a warp's features from a step's keys: of product i, tokens 16 (i / kGroupTiles)
+// and on, tile i % kGroupTiles. What they are made of is loaded a product ahead.
+class KeyOperands {
+  // Where this lane finds them, in bytes: x_i of the tile's two rows, and x_j (upper half).
+  uint32 places[kGroupTiles];
+  // The next product's, of four tokens.
+  FourElements first[2];
+  FourElements second;
+
+ public:
+  __device__ __forceinline__ KeyOperands(int first_block) {
+#pragma unroll
+    for (int i = 0; i < kGroupTiles; i++) {
+      const FeatureBlock block = block_of_tile(first_block, i);
+      const int row = block.first_tile * 8 + block.row;
+      const int column = block.second_tile * 8 + threadIdx.x % 32 / 4;
+      places[i] = row * kKeyStride * sizeof(element) |
+                  (column * kKeyStride + threadIdx.x % 4 * 4) * sizeof(element) << 16;
+    }
+  }
+
+  __device__ __forceinline__ void load(const StateStep& step, int i) {
+    const uint32 place = places[i % kGroupTiles];
+    const int token = i / kGroupTiles * 16;
+    // Tiles that follow one another mostly share x_i.
+    if (i % kGroupTiles == 0 || (place ^ places[i % kGroupTiles - 1]) & 0xffff) {
+      const element* row = &step.weighted_keys[0][token + threadIdx.x % 4 * 4];
+      row += (place & 0xffff) / sizeof(element);
+      first[0] = load_four(row);
+      first[1] = load_four(row + kKeyStride);
+    }
+    second = load_four(&step.keys[0][token] + (place >> 16) / sizeof(element));
+  }
+
+  __device__ __forceinline__ void build(Pair (&a)[4], const StateStep&, int) const {
+    a[0] = operand_times(pair_of(first[0].x), pair_of(second.x));
+    a[1] = operand_times(pair_of(first[1].x), pair_of(second.x));
+    a[2] = operand_times(pair_of(first[0].y), pair_of(second.y));
+    a[3] = operand_times(pair_of(first[1].y), pair_of(second.y));
+  }
+};
+
 // The state of one key/value head over the features of a warpgroup, kGroupTiles tiles of 64. A warp
 // has 16 features of each; a lane features g and g + 8 and of every 8 columns the two from 2t on: of
 // S, then z.
 struct StateTiles {
   float sums[kGroupTiles][kSumColumns / 2];
-  FeatureBlock blocks[kGroupTiles];
   int first_block;
+  KeyOperands operands;
 
-  __device__ __forceinline__ StateTiles() : sums{} {
-    const int tile = (blockIdx.x * kStateGroups + threadIdx.x / kGroup) * kGroupTiles;
-    first_block = tile * 4 + threadIdx.x % kGroup / 32;
-#pragma unroll
-    for (int i = 0; i < kGroupTiles; i++) {
-      blocks[i] = FeatureBlock(min(first_block + i * 4, kFeatures / 16 - 1));
-    }
+  __device__ __forceinline__ StateTiles()
+      : sums{},
+        first_block((blockIdx.x * kStateGroups + threadIdx.x / kGroup) * kGroupTiles * 4 +
+                    threadIdx.x % kGroup / 32),
+        operands(first_block) {}
+
+  // Of a tile's features.
+  __device__ __forceinline__ float multiplicity(int tile) const {
+    return block_of_tile(first_block, tile).multiplicity();
   }
 
   // Calls body(value, tile, feature, column) for every number that this lane holds; column kHeadDim
@@ -1082,23 +1131,14 @@ __device__ __forceinline__ void write_state(StateTiles& tiles, float* sums, floa
 template <typename Release>
 __device__ __forceinline__ void add_tokens(
     StateTiles& tiles, const StateStep& step, Release release) {
-  const int g = threadIdx.x % 32 / 4;
-  const int t = threadIdx.x % 4;
   constexpr int products = kStateTokens / 16 * kGroupTiles;
-  const element(*keys)[kKeyStride] = step.keys;
   // Operands are built while the product before them is under way: the one before that has to be
   // done with theirs.
+  KeyOperands& operands = tiles.operands;
   Pair a[3][4];
-  const auto build = [&](int i) {
-    Pair features[2][2];
-    key_features(features, step.weighted_keys, keys, tiles.blocks[i % kGroupTiles],
-                 i / kGroupTiles * 16, g, t);
-    a[i % 3][0] = features[0][0];
-    a[i % 3][1] = features[1][0];
-    a[i % 3][2] = features[0][1];
-    a[i % 3][3] = features[1][1];
-  };
-  build(0);
+  operands.load(step, 0);
+  operands.build(a[0], step, 0);
+  if (products > 1) operands.load(step, 1);
 #pragma unroll
   for (int i = 0; i < products; i++) {
     wgmma_fence();
@@ -1106,7 +1146,8 @@ __device__ __forceinline__ void add_tokens(
         tiles.sums[i % kGroupTiles], a[i % 3],
         summed_rows<kSumColumns>(step.values + i / kGroupTiles * 16 * kSumColumns));
     wgmma_commit();
-    if (i + 1 < products) build(i + 1);
+    if (i + 1 < products) operands.build(a[(i + 1) % 3], step, i + 1);
+    if (i + 2 < products) operands.load(step, i + 2);
     wgmma_wait<1>();
     if (i == 1 || products == 1) release();
   }
@@ -1340,7 +1381,7 @@ __device__ __forceinline__ void write_snapshot(const StateTiles& tiles, unsigned
   for (int i = 0; i < kGroupTiles; i++) {
     const int block = tiles.first_block + i * 4;
     if (block >= kFeatures / 16) continue;
-    const float weight = tiles.blocks[i].multiplicity();
+    const float weight = tiles.multiplicity(i);
     element* slab = reinterpret_cast<element*>(snapshot + (int64)(block / 4) * kSlabBytes);
 #pragma unroll
     for (int n = 0; n < kSumColumns / 8; n++) {

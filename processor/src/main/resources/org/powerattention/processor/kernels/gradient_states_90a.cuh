@@ -7,7 +7,7 @@ __device__ __forceinline__ void read_state(
     StateTiles& tiles, const float* sums, const float* key_sums) {
   tiles.for_each([&](float& value, int tile, int feature, int column) {
     value = column < kHeadDim ? sums[(int64)feature * kHeadDim + column] : key_sums[feature];
-    if (kGradient) value /= tiles.blocks[tile].multiplicity();
+    if (kGradient) value /= tiles.multiplicity(tile);
   });
 }
 
@@ -21,7 +21,7 @@ __device__ __forceinline__ void write_snapshot(const StateTiles& tiles, unsigned
   for (int i = 0; i < kGroupTiles; i++) {
     const int block = tiles.first_block + i * 4;
     if (block >= kFeatures / 16) continue;
-    const float multiplicity = tiles.blocks[i].multiplicity();
+    const float multiplicity = tiles.multiplicity(i);
 #pragma unroll
     for (int n = 0; n < kHeadDim / 8; n++) {
 #pragma unroll

@@ -19,7 +19,7 @@ __device__ __forceinline__ void write_snapshot(const StateTiles& tiles, unsigned
   for (int i = 0; i < kGroupTiles; i++) {
     const int block = tiles.first_block + i * 4;
     if (block >= kFeatures / 16) continue;
-    const float weight = tiles.blocks[i].multiplicity();
+    const float weight = tiles.multiplicity(i);
     element* slab = reinterpret_cast<element*>(snapshot + (int64)(block / 4) * kSlabBytes);
 #pragma unroll
     for (int n = 0; n < kSumColumns / 8; n++) {
