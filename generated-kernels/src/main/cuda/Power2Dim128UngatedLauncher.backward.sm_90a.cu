@@ -2819,24 +2819,31 @@ __device__ __forceinline__ void write_gradient(
   }
 }
 
+// Whether keys and values can be read 16 bytes at a time.
+__device__ __forceinline__ bool keys_are_aligned(const Arguments& args) {
+  return is_aligned(args.k, args.k_strides) && is_aligned(args.v, args.v_strides);
+}
+
 // Starts loading the next step's keys and values, which begin `first` tokens behind the block's
 // first query.
 __device__ __forceinline__ void load_keys(
-    const Arguments& args, GradientShared& shared, int stage, int first, const Group& group) {
+    const Arguments& args, GradientShared& shared, int stage, int first, const Group& group,
+    bool aligned) {
   load_tokens(shared.tokens[stage], shared.sources[threadIdx.x], args.k_strides.token,
-              args.v_strides.token, group.rows - first,
-              is_aligned(args.k, args.k_strides) && is_aligned(args.v, args.v_strides),
-              kColumns * args.k_strides.token, kColumns * args.v_strides.token);
+              args.v_strides.token, group.rows - first, aligned, kColumns * args.k_strides.token,
+              kColumns * args.v_strides.token);
 }
 
 // dq += sum over a step's keys of s^(p - 1) exp(G_i - G_j) (<dy_i, v_j> - <dy_i, y_i>) k_j, and the
 // same times s_ij without k_j to `sums`, but for the key j = i. On the diagonal, where the step
 // holds keys of the group's own rows, later keys are masked; before it, the factor
-// exp(G_i - G_row) is left out.
-template <bool kDiagonal>
+// exp(G_i - G_row) is left out. `meanwhile` is called while the products for the scores are under
+// way.
+template <bool kDiagonal, typename Meanwhile>
 __device__ __forceinline__ void attend_keys(
     Rows& dq, float (&sums)[2], const float (&deltas)[2], const GradientShared& shared,
-    const ColumnTokens& tokens, const ColumnTerms& terms, const Group& group) {
+    const ColumnTokens& tokens, const ColumnTerms& terms, const Group& group,
+    Meanwhile meanwhile) {
   const int t = threadIdx.x % 4;
   const int row = group.lane_row(0) % 64;
   float scores[32];
@@ -2845,6 +2852,7 @@ __device__ __forceinline__ void attend_keys(
   multiply_rows(scores, shared.x + group.first() * kHeadDim, tokens.x);
   multiply_rows(products, shared.u + group.first() * kHeadDim, tokens.u);
   wgmma_commit();
+  meanwhile();
   wgmma_wait<0>();
   wgmma_results(scores);
   wgmma_results(products);
@@ -2961,7 +2969,7 @@ void query_gradients(const __grid_constant__ Arguments args) {
   Rows dq;
   dq.clear();
   float sums[2] = {};
-  load_keys(args, shared, 0, first_key, group);
+  load_keys(args, shared, 0, first_key, group, keys_are_aligned(args));
   int stage = 0;
   // The last step has the keys of the last group's own rows.
 #pragma unroll 1
@@ -2969,14 +2977,20 @@ void query_gradients(const __grid_constant__ Arguments args) {
     copy_wait();
     fence_async_reads();
     __syncthreads();  // this step's keys have arrived; the last ones are read
-    if (first + kColumns < group.rows) {
-      load_keys(args, shared, stage ^ 1, first + kColumns, group);
-    }
+    const bool more = first + kColumns < group.rows;
+    // A call of a function would not leave alone the registers that products are adding to.
+    const bool aligned = keys_are_aligned(args);
+    if (more && !aligned) load_keys(args, shared, stage ^ 1, first + kColumns, group, false);
+    const auto load_next = [&] {
+      if (more && aligned) load_keys(args, shared, stage ^ 1, first + kColumns, group, true);
+    };
     const ColumnTerms& terms = shared.terms[stage][group.index];
     if (group.active && first < group.first()) {
-      attend_keys<false>(dq, sums, deltas, shared, shared.tokens[stage], terms, group);
+      attend_keys<false>(dq, sums, deltas, shared, shared.tokens[stage], terms, group, load_next);
     } else if (group.active && first == group.first()) {
-      attend_keys<true>(dq, sums, deltas, shared, shared.tokens[stage], terms, group);
+      attend_keys<true>(dq, sums, deltas, shared, shared.tokens[stage], terms, group, load_next);
+    } else {
+      load_next();
     }
     stage ^= 1;
   }
@@ -3002,15 +3016,20 @@ struct QueryStep {
   }
 };
 
+// Whether queries and dy can be read 16 bytes at a time.
+__device__ __forceinline__ bool queries_are_aligned(const Arguments& args) {
+  return is_aligned(args.q, args.q_strides) && is_aligned(args.dy, args.dy_strides);
+}
+
 // Starts loading the queries of a step, the next one, and their dy.
 __device__ __forceinline__ void load_queries(
-    const Arguments& args, GradientShared& shared, int stage, const QueryStep& step, int heads) {
+    const Arguments& args, GradientShared& shared, int stage, const QueryStep& step, int heads,
+    bool aligned) {
   const bool last_head = step.member + 1 == heads;
   const int64 heads_back = heads - 1;
   load_tokens(
       shared.tokens[stage], shared.sources[threadIdx.x], args.q_strides.token,
-      args.dy_strides.token, (int)(shared.place.end - shared.place.row) - step.first,
-      is_aligned(args.q, args.q_strides) && is_aligned(args.dy, args.dy_strides),
+      args.dy_strides.token, (int)(shared.place.end - shared.place.row) - step.first, aligned,
       last_head ? -heads_back * args.q_strides.head - kColumns * args.q_strides.token
                 : args.q_strides.head,
       last_head ? -heads_back * args.dy_strides.head - kColumns * args.dy_strides.token
@@ -3052,10 +3071,11 @@ __device__ __forceinline__ void write_terms(
 // exp(G_i - G_j) r_i (<dy_i, v_j> - <dy_i, y_i>) q_i, and the same times s_ij without q_i to
 // `sums`, but for the query i = j. On the diagonal, where the step holds queries of the group's own
 // tokens, earlier queries are masked; behind it, the factor exp(G_last - G_j) is left out.
-template <bool kValues, bool kDiagonal>
+// `meanwhile` is called while the products for the scores are under way.
+template <bool kValues, bool kDiagonal, typename Meanwhile>
 __device__ __forceinline__ void attend_queries(
     Rows& gradient, float (&sums)[2], const GradientShared& shared, const ColumnTokens& tokens,
-    const ColumnTerms& terms, const Group& group) {
+    const ColumnTerms& terms, const Group& group, Meanwhile meanwhile) {
   const int t = threadIdx.x % 4;
   const int row = group.lane_row(0) % 64;
   float scores[32];    // key by query
@@ -3064,6 +3084,7 @@ __device__ __forceinline__ void attend_queries(
   multiply_rows(scores, shared.x + group.first() * kHeadDim, tokens.x);
   if (!kValues) multiply_rows(products, shared.u + group.first() * kHeadDim, tokens.u);
   wgmma_commit();
+  meanwhile();
   wgmma_wait<0>();
   wgmma_results(scores);
   if (!kValues) wgmma_results(products);
@@ -3203,7 +3224,7 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
   float sums[2] = {};
   QueryStep next = step;
   next.advance(heads);
-  load_queries(args, shared, 0, step, heads);
+  load_queries(args, shared, 0, step, heads, queries_are_aligned(args));
   write_terms(args, shared.terms[0][group.index], place, step, load_terms(args, place, step),
               group);
   QueryTerms next_terms = load_terms(args, place, next);
@@ -3214,18 +3235,27 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
     fence_async_reads();
     __syncthreads();  // this step's queries have arrived; the last ones are read
     if (next.first >= 0) {
-      load_queries(args, shared, stage ^ 1, next, heads);
       write_terms(args, shared.terms[stage ^ 1][group.index], place, next, next_terms, group);
     }
     const QueryStep current = step;
     step = next;
     next.advance(heads);
     next_terms = load_terms(args, place, next);
+    // A call of a function would not leave alone the registers that products are adding to.
+    const bool aligned = queries_are_aligned(args);
+    if (step.first >= 0 && !aligned) load_queries(args, shared, stage ^ 1, step, heads, false);
+    const auto load_next = [&] {
+      if (step.first >= 0 && aligned) load_queries(args, shared, stage ^ 1, step, heads, true);
+    };
     const ColumnTerms& terms = shared.terms[stage][group.index];
     if (group.active && current.first > group.first()) {
-      attend_queries<kValues, false>(gradient, sums, shared, shared.tokens[stage], terms, group);
+      attend_queries<kValues, false>(gradient, sums, shared, shared.tokens[stage], terms, group,
+                                     load_next);
     } else if (group.active && current.first == group.first()) {
-      attend_queries<kValues, true>(gradient, sums, shared, shared.tokens[stage], terms, group);
+      attend_queries<kValues, true>(gradient, sums, shared, shared.tokens[stage], terms, group,
+                                    load_next);
+    } else {
+      load_next();
     }
     stage ^= 1;
   }

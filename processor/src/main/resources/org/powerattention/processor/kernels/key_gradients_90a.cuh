@@ -13,15 +13,20 @@ struct QueryStep {
   }
 };
 
+// Whether queries and dy can be read 16 bytes at a time.
+__device__ __forceinline__ bool queries_are_aligned(const Arguments& args) {
+  return is_aligned(args.q, args.q_strides) && is_aligned(args.dy, args.dy_strides);
+}
+
 // Starts loading the queries of a step, the next one, and their dy.
 __device__ __forceinline__ void load_queries(
-    const Arguments& args, GradientShared& shared, int stage, const QueryStep& step, int heads) {
+    const Arguments& args, GradientShared& shared, int stage, const QueryStep& step, int heads,
+    bool aligned) {
   const bool last_head = step.member + 1 == heads;
   const int64 heads_back = heads - 1;
   load_tokens(
       shared.tokens[stage], shared.sources[threadIdx.x], args.q_strides.token,
-      args.dy_strides.token, (int)(shared.place.end - shared.place.row) - step.first,
-      is_aligned(args.q, args.q_strides) && is_aligned(args.dy, args.dy_strides),
+      args.dy_strides.token, (int)(shared.place.end - shared.place.row) - step.first, aligned,
       last_head ? -heads_back * args.q_strides.head - kColumns * args.q_strides.token
                 : args.q_strides.head,
       last_head ? -heads_back * args.dy_strides.head - kColumns * args.dy_strides.token
@@ -79,10 +84,11 @@ __device__ __forceinline__ void write_terms(
 // exp(G_i - G_j) r_i (<dy_i, v_j> - <dy_i, y_i>) q_i, and the same times s_ij without q_i to
 // `sums`, but for the query i = j. On the diagonal, where the step holds queries of the group's own
 // tokens, earlier queries are masked; behind it, the factor exp(G_last - G_j) is left out.
-template <bool kValues, bool kDiagonal>
+// `meanwhile` is called while the products for the scores are under way.
+template <bool kValues, bool kDiagonal, typename Meanwhile>
 __device__ __forceinline__ void attend_queries(
     Rows& gradient, float (&sums)[2], const GradientShared& shared, const ColumnTokens& tokens,
-    const ColumnTerms& terms, const Group& group) {
+    const ColumnTerms& terms, const Group& group, Meanwhile meanwhile) {
   const int t = threadIdx.x % 4;
   const int row = group.lane_row(0) % 64;
   float scores[32];    // key by query
@@ -91,6 +97,7 @@ __device__ __forceinline__ void attend_queries(
   multiply_rows(scores, shared.x + group.first() * kHeadDim, tokens.x);
   if (!kValues) multiply_rows(products, shared.u + group.first() * kHeadDim, tokens.u);
   wgmma_commit();
+  meanwhile();
   wgmma_wait<0>();
   wgmma_results(scores);
   if (!kValues) wgmma_results(products);
@@ -274,7 +281,7 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
   float sums[2] = {};
   QueryStep next = step;
   next.advance(heads);
-  load_queries(args, shared, 0, step, heads);
+  load_queries(args, shared, 0, step, heads, queries_are_aligned(args));
   write_terms(args, shared.terms[0][group.index], place, step, load_terms(args, place, step),
               group);
   QueryTerms next_terms = load_terms(args, place, next);
@@ -285,16 +292,22 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
     fence_async_reads();
     __syncthreads();  // this step's queries have arrived; the last ones are read
     if (next.first >= 0) {
-      load_queries(args, shared, stage ^ 1, next, heads);
       write_terms(args, shared.terms[stage ^ 1][group.index], place, next, next_terms, group);
     }
     const QueryStep current = step;
     step = next;
     next.advance(heads);
     next_terms = load_terms(args, place, next);
+    // A call of a function would not leave alone the registers that products are adding to.
+    const bool aligned = queries_are_aligned(args);
+    if (step.first >= 0 && !aligned) load_queries(args, shared, stage ^ 1, step, heads, false);
+    const auto load_next = [&] {
+      if (step.first >= 0 && aligned) load_queries(args, shared, stage ^ 1, step, heads, true);
+    };
     const ColumnTerms& terms = shared.terms[stage][group.index];
     if (group.active && current.first > group.first()) {
-      attend_queries<kValues, false>(gradient, sums, shared, shared.tokens[stage], terms, group);
+      attend_queries<kValues, false>(gradient, sums, shared, shared.tokens[stage], terms, group,
+                                     load_next);
     } else if (group.active && current.first == group.first()) {
 #if GATED
       if (current.member == 0) {
@@ -304,7 +317,10 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
         for (int r = 0; r < 2; r++) sums[r] *= factors[r];
       }
 #endif
-      attend_queries<kValues, true>(gradient, sums, shared, shared.tokens[stage], terms, group);
+      attend_queries<kValues, true>(gradient, sums, shared, shared.tokens[stage], terms, group,
+                                    load_next);
+    } else {
+      load_next();
     }
     stage ^= 1;
   }

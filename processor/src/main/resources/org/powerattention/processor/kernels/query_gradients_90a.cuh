@@ -1,13 +1,18 @@
 #pragma once
 
+// Whether keys and values can be read 16 bytes at a time.
+__device__ __forceinline__ bool keys_are_aligned(const Arguments& args) {
+  return is_aligned(args.k, args.k_strides) && is_aligned(args.v, args.v_strides);
+}
+
 // Starts loading the next step's keys and values, which begin `first` tokens behind the block's
 // first query.
 __device__ __forceinline__ void load_keys(
-    const Arguments& args, GradientShared& shared, int stage, int first, const Group& group) {
+    const Arguments& args, GradientShared& shared, int stage, int first, const Group& group,
+    bool aligned) {
   load_tokens(shared.tokens[stage], shared.sources[threadIdx.x], args.k_strides.token,
-              args.v_strides.token, group.rows - first,
-              is_aligned(args.k, args.k_strides) && is_aligned(args.v, args.v_strides),
-              kColumns * args.k_strides.token, kColumns * args.v_strides.token);
+              args.v_strides.token, group.rows - first, aligned, kColumns * args.k_strides.token,
+              kColumns * args.v_strides.token);
 }
 
 #if GATED
@@ -39,11 +44,13 @@ __device__ __forceinline__ void write_terms(
 // dq += sum over a step's keys of s^(p - 1) exp(G_i - G_j) (<dy_i, v_j> - <dy_i, y_i>) k_j, and the
 // same times s_ij without k_j to `sums`, but for the key j = i. On the diagonal, where the step
 // holds keys of the group's own rows, later keys are masked; before it, the factor
-// exp(G_i - G_row) is left out.
-template <bool kDiagonal>
+// exp(G_i - G_row) is left out. `meanwhile` is called while the products for the scores are under
+// way.
+template <bool kDiagonal, typename Meanwhile>
 __device__ __forceinline__ void attend_keys(
     Rows& dq, float (&sums)[2], const float (&deltas)[2], const GradientShared& shared,
-    const ColumnTokens& tokens, const ColumnTerms& terms, const Group& group) {
+    const ColumnTokens& tokens, const ColumnTerms& terms, const Group& group,
+    Meanwhile meanwhile) {
   const int t = threadIdx.x % 4;
   const int row = group.lane_row(0) % 64;
   float scores[32];
@@ -52,6 +59,7 @@ __device__ __forceinline__ void attend_keys(
   multiply_rows(scores, shared.x + group.first() * kHeadDim, tokens.x);
   multiply_rows(products, shared.u + group.first() * kHeadDim, tokens.u);
   wgmma_commit();
+  meanwhile();
   wgmma_wait<0>();
   wgmma_results(scores);
   wgmma_results(products);
@@ -206,7 +214,7 @@ void query_gradients(const __grid_constant__ Arguments args) {
   Rows dq;
   dq.clear();
   float sums[2] = {};
-  load_keys(args, shared, 0, first_key, group);
+  load_keys(args, shared, 0, first_key, group, keys_are_aligned(args));
 #if GATED
   write_terms(args, shared.terms[0][group.index], place, first_key,
               load_gate(args, place, first_key), group);
@@ -219,17 +227,23 @@ void query_gradients(const __grid_constant__ Arguments args) {
     copy_wait();
     fence_async_reads();
     __syncthreads();  // this step's keys have arrived; the last ones are read
-    if (first + kColumns < group.rows) {
-      load_keys(args, shared, stage ^ 1, first + kColumns, group);
+    const bool more = first + kColumns < group.rows;
 #if GATED
+    if (more) {
       write_terms(args, shared.terms[stage ^ 1][group.index], place, first + kColumns, next_gate,
                   group);
       next_gate = load_gate(args, place, first + 2 * kColumns);
-#endif
     }
+#endif
+    // A call of a function would not leave alone the registers that products are adding to.
+    const bool aligned = keys_are_aligned(args);
+    if (more && !aligned) load_keys(args, shared, stage ^ 1, first + kColumns, group, false);
+    const auto load_next = [&] {
+      if (more && aligned) load_keys(args, shared, stage ^ 1, first + kColumns, group, true);
+    };
     const ColumnTerms& terms = shared.terms[stage][group.index];
     if (group.active && first < group.first()) {
-      attend_keys<false>(dq, sums, deltas, shared, shared.tokens[stage], terms, group);
+      attend_keys<false>(dq, sums, deltas, shared, shared.tokens[stage], terms, group, load_next);
     } else if (group.active && first == group.first()) {
 #if GATED
       const float factors[2] = {fast_exp(terms.gates[group.lane_row(0) % 64].high),
@@ -237,7 +251,9 @@ void query_gradients(const __grid_constant__ Arguments args) {
       dq.scale(factors);
       for (int r = 0; r < 2; r++) sums[r] *= factors[r];
 #endif
-      attend_keys<true>(dq, sums, deltas, shared, shared.tokens[stage], terms, group);
+      attend_keys<true>(dq, sums, deltas, shared, shared.tokens[stage], terms, group, load_next);
+    } else {
+      load_next();
     }
     stage ^= 1;
   }
