@@ -42,7 +42,7 @@ constexpr int kOutputThreads = 512;             // its threads
 constexpr int kOutputSharedBytes = 189536;      // its shared memory, bytes
 constexpr int kStateFeatures = 256;             // features of a state block
 constexpr int kStateThreads = 384;              // its threads
-constexpr int kStateSharedBytes = 175664;       // its shared memory, bytes
+constexpr int kStateSharedBytes = 227888;       // its shared memory, bytes
 constexpr long long kSnapshotBytes = 2367488;   // state of one head at one chunk's start, bytes
 
 // Elements of q, k, v and y: bits of a 16-bit float, or a float.
@@ -1011,8 +1011,15 @@ struct StateStep {
   element keys[kHeadDim][kKeyStride];  // in lane order
 };
 
+constexpr int kRawStages = 3;
+
+struct RawKeys {
+  element rows[kStateTokens][kHeadDim + 8];
+};
+
 struct StateShared {
   StateStep steps[kStateStages];
+  RawKeys keys[kRawStages];  // of the step being brought and of the next two, as they are
   float weights[2][kStateTokens];  // of the step being brought and of the next, in lane order
   uint64 full[kStateStages];
   uint64 empty[kStateStages];
@@ -1231,57 +1238,60 @@ struct KeyTerms {
   }
 };
 
-// What a thread of the bringing warpgroup has of a step's keys, on their way: the four tokens that are
-// neighbours in lane order, of 8 dimensions.
-struct KeyPieces {
-  static constexpr int kPieces = (kStateTokens / 4 * (kHeadDim / 8) + kGroup - 1) / kGroup;
-  uint4 rows[kPieces][4];
+// Starts copying the keys of a step as they are, tokens from `end` on as zeros. Every other 16 rows
+// have neighbouring pieces of 8 dimensions exchanged, which spreads what a warp reads over the banks.
+__device__ __forceinline__ void bring_keys(
+    RawKeys& keys, const TokenRange& range, int64 first, int64 end) {
+  if (!range.k_aligned) return;
+  constexpr int pieces = kHeadDim / 8;  // of a row
+  const element* k = range.k + first * range.k_stride;
+#pragma unroll
+  for (int i = 0; i < (kStateTokens * pieces + kGroup - 1) / kGroup; i++) {
+    const int piece = i * kGroup + threadIdx.x % kGroup;
+    const int row = piece / pieces;
+    const int column = piece % pieces;
+    if (row >= kStateTokens) break;
+    const bool valid = first + row < end;
+    copy_async_16(&keys.rows[row][(column ^ row / 16 % 2) * 8],
+                  valid ? k + row * range.k_stride + column * 8 : range.k, valid);
+  }
+}
 
-  // Of tokens behind the last, the last one's are taken: their weight is zero.
-  __device__ __forceinline__ void load(const TokenRange& range, int64 first, int64 end) {
-    if (!range.k_aligned || first >= end) return;
-    const int last = (int)min(end - first, (int64)kStateTokens) - 1;
-    const element* k = range.k + first * range.k_stride;
+// Transposes a step's keys into lane order: a thread takes the four tokens that are neighbours there,
+// of 8 dimensions.
+__device__ __forceinline__ void store_keys(
+    StateStep& step, const RawKeys& keys, const float* weights) {
 #pragma unroll
-    for (int i = 0; i < kPieces; i++) {
-      const int piece = i * kGroup + threadIdx.x % kGroup;
-      const int token = piece % 16 / 4 * 16 + piece % 4 * 2;
-      const int dimension = piece / 16 * 8 % kHeadDim;
+  for (int i = 0; i < (kStateTokens / 4 * (kHeadDim / 8) + kGroup - 1) / kGroup; i++) {
+    const int piece = i * kGroup + threadIdx.x % kGroup;
+    const int dimension = piece / 16 * 8;
+    const int place = piece % 16 * 4;
+    if (dimension >= kHeadDim) break;
+    uint32 rows[4][4];
 #pragma unroll
-      for (int e = 0; e < 4; e++) {
-        const int row = min(token + e % 2 + e / 2 * 8, last);
-        rows[i][e] = *reinterpret_cast<const uint4*>(k + row * range.k_stride + dimension);
-      }
+    for (int e = 0; e < 4; e++) {
+      const int row = piece % 16 / 4 * 16 + piece % 4 * 2 + e % 2 + e / 2 * 8;
+      const uint4 words = *reinterpret_cast<const uint4*>(
+          &keys.rows[row][dimension ^ row / 16 % 2 * 8]);
+      rows[e][0] = words.x;
+      rows[e][1] = words.y;
+      rows[e][2] = words.z;
+      rows[e][3] = words.w;
+    }
+    const float4 weight = *reinterpret_cast<const float4*>(&weights[place]);
+#pragma unroll
+    for (int e = 0; e < 8; e++) {
+      const int take = e % 2 == 0 ? 0x5410 : 0x7632;
+      uint2 four;
+      four.x = __byte_perm(rows[0][e / 2], rows[1][e / 2], take);
+      four.y = __byte_perm(rows[2][e / 2], rows[3][e / 2], take);
+      *reinterpret_cast<uint2*>(&step.keys[dimension + e][place]) = four;
+      four.x = elements_of(low_of(four.x) * weight.x, high_of(four.x) * weight.y);
+      four.y = elements_of(low_of(four.y) * weight.z, high_of(four.y) * weight.w);
+      *reinterpret_cast<uint2*>(&step.weighted_keys[dimension + e][place]) = four;
     }
   }
-
-  __device__ __forceinline__ void store(StateStep& step, const float* weights) const {
-#pragma unroll
-    for (int i = 0; i < kPieces; i++) {
-      const int piece = i * kGroup + threadIdx.x % kGroup;
-      const int dimension = piece / 16 * 8;
-      const int place = piece % 16 * 4;
-      if (dimension >= kHeadDim) break;
-      const float4 weight = *reinterpret_cast<const float4*>(&weights[place]);
-#pragma unroll
-      for (int e = 0; e < 8; e++) {
-        const int take = e % 2 == 0 ? 0x5410 : 0x7632;
-        uint2 four;
-        four.x = __byte_perm(word(rows[i][0], e / 2), word(rows[i][1], e / 2), take);
-        four.y = __byte_perm(word(rows[i][2], e / 2), word(rows[i][3], e / 2), take);
-        *reinterpret_cast<uint2*>(&step.keys[dimension + e][place]) = four;
-        four.x = elements_of(low_of(four.x) * weight.x, high_of(four.x) * weight.y);
-        four.y = elements_of(low_of(four.y) * weight.z, high_of(four.y) * weight.w);
-        *reinterpret_cast<uint2*>(&step.weighted_keys[dimension + e][place]) = four;
-      }
-    }
-  }
-
- private:
-  static __device__ __forceinline__ uint32 word(const uint4& row, int index) {
-    return index == 0 ? row.x : index == 1 ? row.y : index == 2 ? row.z : row.w;
-  }
-};
+}
 
 // The same for rows that cannot be read 16 bytes at a time.
 __device__ __forceinline__ void store_unaligned_keys(
@@ -1331,42 +1341,47 @@ __device__ __forceinline__ void bring_tokens(
     StateShared& shared, const TokenRange& range, const Terms& terms, int64 first, int64 end,
     int& step) {
   const int thread = threadIdx.x % kGroup;
-  // Numbers and keys are under way while the step before is stored.
-  KeyPieces keys[2];
-  keys[0].load(range, first, end);
+  // Keys are under way for two steps, copied rather than loaded: a register that is loaded counts with
+  // all others that are, and a thread that needs one waits for all. So only numbers are.
   typename Terms::Numbers numbers{};
   const auto load_numbers = [&](int64 from) {
     if (thread < kStateTokens) numbers = terms.load(min(from + thread, end - 1));
   };
-  load_numbers(first);
-#pragma unroll 1
-  for (int64 two = first; two < end; two += 2 * kStateTokens) {
+  group_sync(1, kGroup);  // the keys of the last call are read
 #pragma unroll
-    for (int i = 0; i < 2; i++, step++) {
-      const int64 from = two + i * kStateTokens;
-      if (from >= end) break;
-      StateStep& target = shared.steps[step % kStateStages];
-      uint64& full = shared.full[step % kStateStages];
-      float* step_weights = shared.weights[step % 2];
-      keys[i ^ 1].load(range, from + kStateTokens, end);
-      const int64 token = from + thread;
-      const bool valid = thread < kStateTokens && token < end;
-      const TwoElements factors = valid ? terms.sum_factors(numbers) : 0;
-      if (thread < kStateTokens) {
-        step_weights[lane_order(thread)] = valid ? terms.weight(numbers, token) : 0.0f;
-      }
-      load_numbers(from + kStateTokens);
-      group_sync(1, kGroup);  // the weights are there
-      barrier_wait(shared.empty[step % kStateStages], step / kStateStages % 2 ^ 1);
-      bring_values(target, range, from, end, factors);
-      barrier_arrive_when_copied(full);
-      if (range.k_aligned) {
-        keys[i].store(target, step_weights);
-      } else {
-        store_unaligned_keys(target, range, from, end, step_weights);
-      }
-      barrier_arrive(full);
+  for (int i = 0; i < kRawStages - 1; i++) {
+    bring_keys(shared.keys[i], range, first + i * kStateTokens, end);
+    copy_commit();
+  }
+  load_numbers(first);
+  int raw = 0;
+#pragma unroll 1
+  for (int64 from = first; from < end; from += kStateTokens, step++) {
+    StateStep& target = shared.steps[step % kStateStages];
+    uint64& full = shared.full[step % kStateStages];
+    float* step_weights = shared.weights[step % 2];
+    const int64 token = from + thread;
+    const bool valid = thread < kStateTokens && token < end;
+    const TwoElements factors = valid ? terms.sum_factors(numbers) : 0;
+    if (thread < kStateTokens) {
+      step_weights[lane_order(thread)] = valid ? terms.weight(numbers, token) : 0.0f;
     }
+    load_numbers(from + kStateTokens);
+    copy_wait_but_latest();
+    group_sync(1, kGroup);  // the weights and keys of this step are there, the last ones' read
+    barrier_wait(shared.empty[step % kStateStages], step / kStateStages % 2 ^ 1);
+    bring_values(target, range, from, end, factors);
+    barrier_arrive_when_copied(full);
+    const int behind = raw == 0 ? kRawStages - 1 : raw - 1;
+    bring_keys(shared.keys[behind], range, from + (kRawStages - 1) * kStateTokens, end);
+    copy_commit();
+    if (range.k_aligned) {
+      store_keys(target, shared.keys[raw], step_weights);
+    } else {
+      store_unaligned_keys(target, range, from, end, step_weights);
+    }
+    barrier_arrive(full);
+    raw = raw == kRawStages - 1 ? 0 : raw + 1;
   }
 }
 

@@ -13,6 +13,7 @@ final class HopperTiling {
 
   private static final int GROUP = 128;
   private static final int STATE_TOKENS = 64; // kStateTokens of tiles.cuh
+  private static final int RAW_STAGES = 3; // kRawStages of state_tiles_90a.cuh
   private static final int ELEMENT_BYTES = 2;
   private static final int BARRIER_BYTES = 8;
 
@@ -91,7 +92,11 @@ final class HopperTiling {
     int keyCopies = spec.degree() > 1 ? 2 : 1;
     int stepBytes =
         (headDim * (STATE_TOKENS + 16) * keyCopies + STATE_TOKENS * columns) * ELEMENT_BYTES;
-    int sharedBytes = stages * (stepBytes + 2 * BARRIER_BYTES) + 2 * STATE_TOKENS * Float.BYTES;
+    int rawBytes = STATE_TOKENS * (headDim + 8) * ELEMENT_BYTES;
+    int sharedBytes =
+        stages * (stepBytes + 2 * BARRIER_BYTES)
+            + RAW_STAGES * rawBytes
+            + 2 * STATE_TOKENS * Float.BYTES;
     add(constants, "kSumColumns", columns, "value columns, and those of the sums of weights");
     add(constants, "kStateGroups", groups, "warpgroups of a state block that multiply");
     add(constants, "kGroupTiles", groupTiles, "tiles of 64 features of each");

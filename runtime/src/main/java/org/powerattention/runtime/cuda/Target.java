@@ -33,8 +33,6 @@ record Target(String architecture, boolean binary) {
 
   /**
    * Returns the images that are used, oldest family first: up to a newest one, if that is named.
-   * Kernels that multiply by warpgroups are used only where they are asked for, or where no others
-   * were generated, until the tests of complete calls have run on them.
    *
    * @param images the sources, oldest family first
    * @param newest the value of {@link #FAMILY_PROPERTY}, or null
@@ -42,12 +40,7 @@ record Target(String architecture, boolean binary) {
    */
   static <T extends Tiling> List<KernelImage<T>> upTo(
       List<KernelImage<T>> images, @Nullable String newest) {
-    if (newest == null) {
-      List<KernelImage<T>> others =
-          images.stream().filter(image -> !image.tiling().byWarpgroups()).toList();
-      return others.isEmpty() ? images : others;
-    }
-    if (newest.equals(NEWEST_FAMILY)) {
+    if (newest == null || newest.equals(NEWEST_FAMILY)) {
       return images;
     }
     for (int i = 0; i < images.size(); i++) {
