@@ -75,13 +75,6 @@ final class TargetTest {
     assertThat(Target.upTo(BOTH, null)).isEqualTo(BOTH);
     assertThat(Target.upTo(BOTH, "sm_90a")).isEqualTo(BOTH);
     assertThat(Target.upTo(BOTH, "sm_80")).containsExactly(SM_80);
-    KernelImage<ForwardTiling> warpgroups =
-        new KernelImage<>("sm_90a", "/b.cu", new ForwardTiling(64, 256, 0, 64, 256, 0, 0, true));
-    assertThat(Target.upTo(List.of(SM_80, warpgroups), null)).containsExactly(SM_80);
-    assertThat(Target.upTo(List.of(warpgroups), null)).containsExactly(warpgroups);
-    assertThat(Target.upTo(List.of(SM_80, warpgroups), "sm_90a"))
-        .containsExactly(SM_80, warpgroups)
-        .inOrder();
     assertThat(Target.upTo(List.of(SM_80), "sm_90a")).containsExactly(SM_80);
     IllegalArgumentException unknown =
         assertThrows(IllegalArgumentException.class, () -> Target.upTo(BOTH, "sm_90"));
