@@ -14,11 +14,16 @@ import ai.djl.ndarray.types.Shape;
  * @param headDim size d of a head
  * @param base greatest wavelength over 2 pi
  */
-record RotaryEmbedding(int headDim, double base) {
-  /** Angles of a range of positions. */
-  record Turn(NDArray cosines, NDArray sines) {
+public record RotaryEmbedding(int headDim, double base) {
+  /**
+   * Angles of a range of positions.
+   *
+   * @param cosines their cosines [1, t, 1, d / 2]
+   * @param sines their sines, likewise
+   */
+  public record Turn(NDArray cosines, NDArray sines) {
     /** Returns x [b, t, heads, d] with each head turned. */
-    NDArray apply(NDArray x) {
+    public NDArray apply(NDArray x) {
       NDList halves = x.split(2, 3);
       NDArray first = halves.get(0);
       NDArray second = halves.get(1);
@@ -30,7 +35,7 @@ record RotaryEmbedding(int headDim, double base) {
   }
 
   /** Returns the angles of {@code tokens} positions from {@code start} on. */
-  Turn at(NDManager manager, long start, int tokens) {
+  public Turn at(NDManager manager, long start, int tokens) {
     int half = headDim / 2;
     float[] cosines = new float[tokens * half];
     float[] sines = new float[tokens * half];

@@ -40,8 +40,8 @@ record Formula(
     NDArray logG = null;
     if (spec.gated()) {
       NDArray logits = Linear.linear(x, get("gates_weight"), get("gates_bias")).get(0);
-      NDArray sigmoid = logits.neg().exp().add(1).pow(-1);
-      logG = sigmoid.log().repeat(2, heads / keyHeads);
+      NDArray reciprocal = logits.neg().exp().add(1);
+      logG = reciprocal.log().neg().repeat(2, heads / keyHeads);
     }
     NDArray y = attention(q, k, v, logG);
     if (parameters.containsKey("headNorm_gamma")) {
@@ -58,7 +58,7 @@ record Formula(
     long tokens = q.getShape().get(1);
     NDManager manager = q.getManager();
     NDArray scores =
-        q.transpose(0, 2, 1, 3).matMul(k.transpose(0, 2, 3, 1)).div(Math.sqrt(spec.headDim()));
+        q.transpose(0, 2, 1, 3).matMul(k.transpose(0, 2, 3, 1)).mul(constant(manager, 1 / Math.sqrt(spec.headDim())));
     NDArray weights = scores;
     for (int i = 1; i < spec.degree(); i++) {
       weights = weights.mul(scores);
@@ -67,7 +67,7 @@ record Formula(
       NDArray sums = logG.cumSum(1).transpose(0, 2, 1);
       NDArray decays = sums.expandDims(3).sub(sums.expandDims(2));
       // Above the diagonal they would overflow.
-      weights = weights.mul(decays.minimum(0).exp());
+      weights = weights.mul(decays.minimum(constant(manager, 0)).exp());
     }
     NDArray positions = manager.arange((float) tokens);
     NDArray causal =
@@ -77,6 +77,14 @@ record Formula(
       weights = weights.div(weights.sum(new int[] {3}, true));
     }
     return weights.matMul(v.transpose(0, 2, 1, 3)).transpose(0, 2, 1, 3);
+  }
+
+  /**
+   * Returns a number that lasts as long as its manager. DJL frees that of {@code array.mul(number)}
+   * once it is unreachable in Java, while PyTorch still needs it for the gradient.
+   */
+  private static NDArray constant(NDManager manager, double value) {
+    return manager.full(new Shape(1), (float) value);
   }
 
   private NDArray project(NDArray x, String name, int count) {
