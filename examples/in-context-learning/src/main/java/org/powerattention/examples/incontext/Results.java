@@ -162,7 +162,11 @@ record Results(Task task, List<Outcome> outcomes) {
                 mean(arm, o -> bin.mean(o.lossByPosition())),
                 deviation(arm, o -> bin.mean(o.lossByPosition()))));
       }
-      table.append(line(" %9.1f%n", mean(arm, o -> o.curve().get(o.curve().size() - 1).seconds())));
+      table.append(
+          line(
+              " %9.1f %9.1f%n",
+              mean(arm, o -> o.curve().get(o.curve().size() - 1).seconds()),
+              mean(arm, o -> o.curve().get(o.curve().size() - 1).cpuSeconds())));
     }
     if (!Double.isNaN(task.optimum(0))) {
       table.append(line("%-16s %10s %10s", "the best possible", "", ""));
