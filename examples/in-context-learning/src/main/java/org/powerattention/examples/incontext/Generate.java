@@ -13,10 +13,10 @@ import org.powerattention.runtime.Accelerator;
 
 /** Generates from trained models, and times tokens while the context grows. */
 final class Generate {
-  /** Context lengths up to which tokens are timed, and how many tokens at each. */
-  private static final int[] CONTEXTS = {256, 1024, 2048, 4096, 8192, 16_384};
+  /** Greatest context at which tokens are timed, and how many at each; of the smoke size, less. */
+  private static final int LONGEST = 65_536;
 
-  private static final int TIMED = 48;
+  private static final int TIMED = 200;
   private static final int TEXT_BYTES = 240;
   private static final int QUESTIONS = 12;
 
@@ -105,35 +105,41 @@ final class Generate {
       Size size, Task task, Path directory, Accelerator device, PrintStream out)
       throws IOException {
     List<Arm> arms = List.of(Arm.POWER, Arm.SOFTMAX);
+    int longest = size.equals(Size.SMOKE) ? 1024 : LONGEST;
+    List<Integer> contexts = new ArrayList<>();
+    for (int context = 256; context <= longest; context *= 4) {
+      contexts.add(context);
+    }
     List<double[]> milliseconds = new ArrayList<>();
     for (Arm arm : arms) {
       try (TrainedModel model =
           new Run(size, task, arm, size.seeds().get(0), directory).load(device)) {
-        milliseconds.add(time(model));
+        milliseconds.add(time(model, contexts));
       }
     }
-    double[] x = new double[CONTEXTS.length];
+    double[] x = new double[contexts.size()];
     out.printf(
         "%-10s %18s %18s %14s%n", "context", "power, tokens/s", "softmax, tokens/s", "its cache");
-    for (int i = 0; i < CONTEXTS.length; i++) {
-      x[i] = CONTEXTS[i];
+    for (int i = 0; i < contexts.size(); i++) {
+      x[i] = contexts.get(i);
       out.printf(
           Locale.ROOT,
           "%-10d %18.0f %18.0f %10.0f KiB%n",
-          CONTEXTS[i],
+          contexts.get(i),
           1000 / milliseconds.get(0)[i],
           1000 / milliseconds.get(1)[i],
-          size.layers() * Arm.SOFTMAX.stateBytes(size, CONTEXTS[i]) / 1024.0);
+          size.layers() * Arm.SOFTMAX.stateBytes(size, contexts.get(i)) / 1024.0);
     }
     Plots.writeDecoding(directory.resolve("decoding.png"), arms, x, milliseconds);
   }
 
-  private static double[] time(TrainedModel model) {
-    double[] milliseconds = new double[CONTEXTS.length];
-    try (Session session = new Session(model, CONTEXTS[CONTEXTS.length - 1] + 2 * TIMED)) {
-      for (int i = 0; i < CONTEXTS.length; i++) {
-        while (session.tokens() < CONTEXTS[i]) {
-          int[] part = new int[Math.min(512, CONTEXTS[i] - session.tokens())];
+  private static double[] time(TrainedModel model, List<Integer> contexts) {
+    double[] milliseconds = new double[contexts.size()];
+    try (Session session =
+        new Session(model, contexts.get(contexts.size() - 1) + TIMED * contexts.size())) {
+      for (int i = 0; i < contexts.size(); i++) {
+        while (session.tokens() < contexts.get(i)) {
+          int[] part = new int[Math.min(512, contexts.get(i) - session.tokens())];
           Arrays.fill(part, ' ');
           session.read(part);
         }

@@ -126,6 +126,8 @@ final class Plots {
       throws IOException {
     XYChart chart = chart(900, "Time of a generated token", "tokens of context", "ms per token");
     chart.getStyler().setYAxisMin(0.0);
+    chart.getStyler().setXAxisLogarithmic(true);
+    chart.getStyler().setXAxisDecimalPattern("#,###");
     for (int i = 0; i < arms.size(); i++) {
       double[] y = milliseconds.get(i);
       line(chart, arms.get(i).title(), x, y, new double[y.length], arms.get(i));
