@@ -58,7 +58,9 @@ record Formula(
     long tokens = q.getShape().get(1);
     NDManager manager = q.getManager();
     NDArray scores =
-        q.transpose(0, 2, 1, 3).matMul(k.transpose(0, 2, 3, 1)).mul(constant(manager, 1 / Math.sqrt(spec.headDim())));
+        q.transpose(0, 2, 1, 3)
+            .matMul(k.transpose(0, 2, 3, 1))
+            .mul(constant(manager, 1 / Math.sqrt(spec.headDim())));
     NDArray weights = scores;
     for (int i = 1; i < spec.degree(); i++) {
       weights = weights.mul(scores);

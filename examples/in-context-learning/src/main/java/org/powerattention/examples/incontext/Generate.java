@@ -114,6 +114,8 @@ final class Generate {
     for (Arm arm : arms) {
       try (TrainedModel model =
           new Run(size, task, arm, size.seeds().get(0), directory).load(device)) {
+        // The first time lets the JVM compile what is timed.
+        time(model, contexts);
         milliseconds.add(time(model, contexts));
       }
     }
