@@ -631,6 +631,16 @@ public final class ContextLayerLauncher implements AutoCloseable {
     return operator.captureDecode(y, state, q, k, v, logG, options);
   }
 
+  /**
+   * Returns what this launcher delegates to, for code that works with any launcher. Closing one
+   * closes the other.
+   *
+   * @return the operator, whose methods take null for log gates where there are none
+   */
+  public PowerAttentionOperator operator() {
+    return operator;
+  }
+
   /** Unloads the operator. Closing again does nothing. */
   @Override
   public void close() {

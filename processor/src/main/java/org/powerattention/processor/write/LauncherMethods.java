@@ -19,6 +19,7 @@ final class LauncherMethods {
     methods.addAll(BackwardMethods.of(parts));
     methods.addAll(StateMethods.of());
     methods.addAll(ServingMethods.of(parts));
+    methods.add(operator());
     methods.add(close());
     return methods;
   }
@@ -37,6 +38,20 @@ final class LauncherMethods {
         .addParameter(RuntimeTypes.ACCELERATOR, "accelerator")
         .addStatement(
             "return new $T($T.load(accelerator, PROGRAM))", launcher, RuntimeTypes.OPERATOR)
+        .build();
+  }
+
+  private static MethodSpec operator() {
+    return MethodParts.method("operator")
+        .addJavadoc(
+            """
+            Returns what this launcher delegates to, for code that works with any launcher. Closing one
+            closes the other.
+
+            @return the operator, whose methods take null for log gates where there are none
+            """)
+        .returns(RuntimeTypes.OPERATOR)
+        .addStatement("return operator")
         .build();
   }
 
