@@ -221,7 +221,7 @@ final class KernelFiles {
   }
 
   /** The key goes in too, so that an entry under another's name is not taken for that one. */
-  private static byte[] hash(String key, byte[] code) {
+  static byte[] hash(String key, byte[] code) {
     MessageDigest digest = KernelCache.sha256();
     digest.update(key.getBytes(StandardCharsets.US_ASCII));
     return digest.digest(code);

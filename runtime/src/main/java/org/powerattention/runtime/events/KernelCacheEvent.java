@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
 @Label("Kernel Cache Lookup")
 @Category("Power Attention")
 @Description(
-    "Compiled kernels asked for, and where they came from: memory, disk, another process that"
-        + " compiled them meanwhile, or compiled")
+    "Compiled kernels asked for, and where they came from: precompiled, memory, disk, another"
+        + " process that compiled them meanwhile, or compiled")
 @StackTrace(false)
 public final class KernelCacheEvent extends Event {
   @Label("Key")

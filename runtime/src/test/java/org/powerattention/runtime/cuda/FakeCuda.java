@@ -51,6 +51,12 @@ public final class FakeCuda {
   /** Names of the driver's functions that were called, in order. */
   public final List<String> calls = new ArrayList<>();
 
+  /** What the driver was given to load. */
+  public final List<byte[]> modules = new ArrayList<>();
+
+  /** How often the compiler was asked for. */
+  public int compilers;
+
   /** What was made and not ended: the function that should have, by number. */
   public final Map<Long, String> open = new TreeMap<>();
 
@@ -95,6 +101,7 @@ public final class FakeCuda {
   }
 
   private Nvrtc nvrtc() {
+    compilers++;
     NvrtcCalls proxy =
         (NvrtcCalls)
             Proxy.newProxyInstance(
@@ -127,6 +134,7 @@ public final class FakeCuda {
       case "cuDriverGetVersion" -> ((int[]) arguments[0])[0] = driverVersion;
       case "cuDeviceGetCount" -> ((int[]) arguments[0])[0] = devices;
       case "cuDeviceTotalMem" -> ((long[]) arguments[0])[0] = 80L << 30;
+      case "cuModuleLoadData" -> modules.add((byte[]) arguments[1]);
       case "cuMemGetInfo" -> {
         ((long[]) arguments[0])[0] = 3L << 20;
         ((long[]) arguments[1])[0] = 80L << 30;
@@ -184,11 +192,15 @@ public final class FakeCuda {
 
   /** Returns an operator's program for such a device. */
   public static KernelProgram program(String name, KernelSpec spec) {
-    String source = "/org/powerattention/runtime/cuda/fake.cu";
+    return program(name, spec, FakeCuda.class, "/org/powerattention/runtime/cuda/fake.cu");
+  }
+
+  /** Returns one whose parts have the same source. */
+  static KernelProgram program(String name, KernelSpec spec, Class<?> anchor, String source) {
     return new KernelProgram(
         name,
         spec,
-        FakeCuda.class,
+        anchor,
         List.of(
             new KernelImage<>(
                 "sm_80", source, new ForwardTiling(64, 128, 60_000, 64, 128, 0, 1_000, false))),
