@@ -124,7 +124,9 @@ public final class FakeCuda {
       Object made = arguments[name.equals("cuStreamEndCapture") ? 1 : 0];
       number((NativePointerObject) made, nextNumber);
       open.put(nextNumber, ENDS.get(name));
-      nextNumber += 1 << 20;
+      // The addresses of memory lie as far apart as its size asks.
+      long bytes = name.startsWith("cuMemAlloc") ? (long) arguments[1] : 0;
+      nextNumber += ((bytes >> 20) + 1) << 20;
     } else if (name.equals("cuDevicePrimaryCtxRelease")) {
       open.values().remove(name);
     } else if (ENDS.containsValue(name)) {
