@@ -2,7 +2,6 @@ package org.powerattention.runtime.cuda;
 
 import java.io.IOException;
 import java.io.InputStream;
-import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
@@ -10,7 +9,9 @@ import java.util.HexFormat;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
+import org.powerattention.runtime.events.Events;
 import org.powerattention.runtime.events.KernelCacheEvent;
+import org.powerattention.runtime.spi.Log;
 
 /**
  * Machine code that was compiled when an application was built, as resources that are named for
@@ -18,8 +19,6 @@ import org.powerattention.runtime.events.KernelCacheEvent;
  * code. What does not fit is not used, and that is said once.
  */
 final class Precompiled {
-  private static final Logger LOGGER = System.getLogger("org.powerattention");
-
   /** In place of a compiler in the key: whichever was used, its code is as good. */
   private static final String ANY_COMPILER = "at build time";
 
@@ -73,7 +72,7 @@ final class Precompiled {
    * @param target what it is to be compiled to
    */
   static byte @Nullable [] find(Class<?> anchor, String resource, String source, Target target) {
-    KernelCacheEvent event = KernelCacheEvent.start();
+    KernelCacheEvent event = Events.startKernelCache();
     String name = name(resource, target);
     byte[] entry = read(anchor, name);
     if (entry == null) {
@@ -83,11 +82,12 @@ final class Precompiled {
     String fault = fault(entry, key);
     if (fault != null) {
       if (REPORTED.add(anchor.getName() + name)) {
-        LOGGER.log(
-            Level.WARNING,
-            "{0} {1}, so it is not used; run the Precompiler again when the sources are built",
-            name,
-            fault);
+        Log.get()
+            .log(
+                Level.WARNING,
+                "{0} {1}, so it is not used; run the Precompiler again when the sources are built",
+                name,
+                fault);
       }
       return null;
     }
@@ -107,7 +107,7 @@ final class Precompiled {
     try (InputStream stream = loader.getResourceAsStream(name.substring(1))) {
       return stream == null ? null : stream.readAllBytes();
     } catch (IOException e) {
-      LOGGER.log(Level.DEBUG, "The compiled kernels cannot be read", e);
+      Log.get().log(Level.DEBUG, "The compiled kernels cannot be read", e);
       return null;
     }
   }
