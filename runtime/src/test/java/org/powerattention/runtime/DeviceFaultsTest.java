@@ -242,6 +242,37 @@ final class DeviceFaultsTest {
   }
 
   @Test
+  void theLossOfOneDeviceLeavesAnotherAlone() {
+    cuda.devices = 2;
+    try (Accelerator lost = new Accelerator(cuda.open(0));
+        Accelerator other = new Accelerator(cuda.open(1));
+        PowerAttentionOperator onLost = load(lost);
+        PowerAttentionOperator onOther = load(other)) {
+      forward(lost, onLost);
+      cuda.failures.put("cuLaunchKernel", 700);
+      assertThrows(DeviceException.class, () -> forward(lost, onLost));
+      cuda.failures.clear();
+      assertThat(lost.loss()).isPresent();
+      assertThat(other.loss()).isEmpty();
+      int launches = launches();
+      forward(other, onOther);
+      assertThat(launches()).isGreaterThan(launches);
+      assertThrows(DeviceException.class, () -> forward(lost, onLost));
+    }
+  }
+
+  private static void forward(Accelerator device, PowerAttentionOperator operator) {
+    try (Tensor x = device.zeros(DType.BF16, 1, 100, 1, 16);
+        Tensor logG = device.zeros(DType.FP32, 1, 100, 1)) {
+      operator.forward(x, x, x, logG, ForwardOptions.defaults()).close();
+    }
+  }
+
+  private int launches() {
+    return (int) cuda.calls.stream().filter(call -> call.equals("cuLaunchKernel")).count();
+  }
+
+  @Test
   void tooLittleMemorySaysHowMuchWasAskedForWhatForAndHowMuchThereIs() {
     try (Accelerator device = new Accelerator(cuda.open());
         PowerAttentionOperator operator = load(device);

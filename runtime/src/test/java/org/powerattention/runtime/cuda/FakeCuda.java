@@ -77,7 +77,11 @@ public final class FakeCuda {
 
   /** Opens device 0. */
   public Backend open() {
-    return new CudaBackend(0, environment());
+    return open(0);
+  }
+
+  public Backend open(int ordinal) {
+    return new CudaBackend(ordinal, environment());
   }
 
   CudaEnvironment environment() {
