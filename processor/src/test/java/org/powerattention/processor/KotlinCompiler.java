@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import javax.tools.ToolProvider;
 import org.jetbrains.kotlin.cli.jvm.K2JVMCompiler;
 import org.powerattention.annotations.PowerAttention;
 
@@ -50,9 +51,21 @@ final class KotlinCompiler {
       Map<String, String> options,
       Path... classPath)
       throws IOException {
+    return kapt("stubsAndApt", folder, sources, processor, options, classPath);
+  }
+
+  /** Returns the arguments of one step of kapt: of {@code stubs}, of {@code apt}, or both. */
+  private static List<String> kapt(
+      String mode,
+      Path folder,
+      List<Path> sources,
+      Class<?> processor,
+      Map<String, String> options,
+      Path... classPath)
+      throws IOException {
     List<String> arguments = new ArrayList<>();
     arguments.add("-Xplugin=" + jar("kotlin-annotation-processing-embeddable"));
-    plugin(arguments, "aptMode", "stubsAndApt");
+    plugin(arguments, "aptMode", mode);
     plugin(arguments, "sources", folder.resolve("java").toString());
     plugin(arguments, "classes", folder.resolve("classes").toString());
     plugin(arguments, "stubs", folder.resolve("stubs").toString());
@@ -64,6 +77,56 @@ final class KotlinCompiler {
     CLASS_PATH.forEach(entry -> plugin(arguments, "apclasspath", entry));
     arguments.addAll(compile(folder, sources, classPath));
     return arguments;
+  }
+
+  /** Returns the arguments of the step that writes stubs. */
+  static List<String> stubs(Path folder, List<Path> sources, Class<?> processor)
+      throws IOException {
+    return kapt("stubs", folder, sources, processor, Map.of());
+  }
+
+  /**
+   * Returns the arguments of the step that processes stubs, as an incremental build has it done.
+   *
+   * @param changed the stubs that have changed since the last time; none the first time
+   */
+  static List<String> processing(Path folder, Class<?> processor, List<Path> changed)
+      throws IOException {
+    List<Path> stubs = List.of(folder.resolve("stubs"));
+    List<String> arguments = kapt("apt", folder, stubs, processor, Map.of(), Compilations.stubs());
+    arguments.add("-Xallow-no-source-files");
+    plugin(arguments, "processIncrementally", Boolean.toString(!changed.isEmpty()));
+    plugin(arguments, "incrementalCache", folder.resolve("cache").toString());
+    plugin(arguments, "compiledSourcesDir", folder.resolve("compiled").toString());
+    changed.forEach(file -> plugin(arguments, "changedFile", file.toString()));
+    return arguments;
+  }
+
+  /** Compiles the stubs and what was generated from them, as a build does after kapt. */
+  static void compileGenerated(Path folder) throws IOException {
+    List<String> arguments = new ArrayList<>(List.of("-proc:none", "-nowarn", "-d"));
+    arguments.add(folder.resolve("compiled").toString());
+    arguments.add("-cp");
+    arguments.add(
+        String.join(
+            File.pathSeparator,
+            Compilations.stubs().toString(),
+            jar("kotlin-stdlib"),
+            jar("jspecify"),
+            Compilations.location(PowerAttention.class)));
+    for (String root : List.of("stubs", "java")) {
+      try (Stream<Path> files = Files.walk(folder.resolve(root))) {
+        files
+            .filter(file -> file.toString().endsWith(".java"))
+            .forEach(file -> arguments.add(file.toString()));
+      }
+    }
+    int status =
+        ToolProvider.getSystemJavaCompiler()
+            .run(null, null, null, arguments.toArray(new String[0]));
+    if (status != 0) {
+      throw new IllegalStateException("what kapt generated does not compile");
+    }
   }
 
   /** Returns the arguments of a compilation without processors. */

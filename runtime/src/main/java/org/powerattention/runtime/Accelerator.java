@@ -1,6 +1,5 @@
 package org.powerattention.runtime;
 
-import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -11,8 +10,10 @@ import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.DType;
 import org.powerattention.runtime.cpu.CpuBackend;
 import org.powerattention.runtime.cuda.CudaBackend;
+import org.powerattention.runtime.events.Events;
 import org.powerattention.runtime.events.WaitEvent;
 import org.powerattention.runtime.spi.Backend;
+import org.powerattention.runtime.spi.Log;
 import org.powerattention.runtime.spi.Memory;
 
 /**
@@ -31,7 +32,6 @@ import org.powerattention.runtime.spi.Memory;
  * System.Logger} {@code org.powerattention}.
  */
 public final class Accelerator implements AutoCloseable {
-  private static final Logger LOGGER = System.getLogger("org.powerattention");
   private static final AtomicBoolean CPU_REPORTED = new AtomicBoolean();
 
   /** Bytes of the buffer through which host copies pass in pieces. */
@@ -59,7 +59,7 @@ public final class Accelerator implements AutoCloseable {
       return cuda(0);
     }
     if (CPU_REPORTED.compareAndSet(false, true)) {
-      LOGGER.log(Level.INFO, "Running on the CPU: {0}", obstacle.get());
+      Log.get().log(Level.INFO, "Running on the CPU: {0}", obstacle.get());
     }
     return cpu();
   }
@@ -265,7 +265,7 @@ public final class Accelerator implements AutoCloseable {
 
   /** Waits for all work on a stream. */
   void await(long stream) {
-    WaitEvent event = WaitEvent.start();
+    WaitEvent event = Events.startWait();
     try {
       backend.synchronize(stream);
     } finally {

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.powerattention.annotations.DType;
 import org.powerattention.runtime.events.CopyEvent;
+import org.powerattention.runtime.events.Events;
 import org.powerattention.runtime.spi.Memory;
 
 /**
@@ -46,7 +47,7 @@ final class HostCopy {
   static void run(Storage storage, DType dtype, Layout layout, HostValues host, boolean toDevice) {
     Memory memory = storage.memory();
     ByteBuffer staging = storage.takeStaging();
-    CopyEvent event = CopyEvent.start();
+    CopyEvent event = Events.startCopy();
     try {
       new HostCopy(memory, dtype, layout, host, toDevice, staging).copy(0, layout.offset(), 0);
     } finally {

@@ -1,12 +1,12 @@
 package org.powerattention.runtime;
 
-import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.lang.ref.Cleaner;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
+import org.powerattention.runtime.spi.Log;
 
 /**
  * What an object holds on a device, from its creation until it is closed: by its user, with the
@@ -14,8 +14,6 @@ import org.jspecify.annotations.Nullable;
  * unreachable.
  */
 final class Lifetime {
-  private static final Logger LOGGER = System.getLogger("org.powerattention");
-
   /**
    * System property that has leaks reported with where they were made, at a cost for each tensor.
    */
@@ -142,17 +140,19 @@ final class Lifetime {
     void leaked() {
       if (owned && !done.get()) {
         if (origin == null) {
-          LOGGER.log(
-              Level.WARNING,
-              "{0} was never closed; it is freed now, late: use try-with-resources, and"
-                  + " -D{1}=true to see where it was made",
-              what,
-              ORIGINS_PROPERTY);
+          Log.get()
+              .log(
+                  Level.WARNING,
+                  "{0} was never closed; it is freed now, late: use try-with-resources, and"
+                      + " -D{1}=true to see where it was made",
+                  what,
+                  ORIGINS_PROPERTY);
         } else {
-          LOGGER.log(
-              Level.WARNING,
-              what + " was never closed; it is freed now, late: use try-with-resources",
-              origin);
+          Log.get()
+              .log(
+                  Level.WARNING,
+                  what + " was never closed; it is freed now, late: use try-with-resources",
+                  origin);
         }
       }
       run();

@@ -2,6 +2,7 @@ package org.powerattention.runtime;
 
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.events.CallEvent;
+import org.powerattention.runtime.events.Events;
 import org.powerattention.runtime.spi.BackwardProblem;
 import org.powerattention.runtime.spi.CapturedCall;
 import org.powerattention.runtime.spi.DecodeProblem;
@@ -24,7 +25,7 @@ final class RecordedProgram implements LoadedProgram {
 
   @Override
   public void forward(ForwardProblem p) {
-    CallEvent event = CallEvent.start();
+    CallEvent event = Events.startCall();
     try {
       program.forward(p);
       done(event);
@@ -35,7 +36,7 @@ final class RecordedProgram implements LoadedProgram {
 
   @Override
   public void backward(BackwardProblem p) {
-    CallEvent event = CallEvent.start();
+    CallEvent event = Events.startCall();
     try {
       program.backward(p);
       done(event);
@@ -46,7 +47,7 @@ final class RecordedProgram implements LoadedProgram {
 
   @Override
   public void prefill(PrefillProblem p) {
-    CallEvent event = CallEvent.start();
+    CallEvent event = Events.startCall();
     try {
       program.prefill(p);
       done(event);
@@ -57,7 +58,7 @@ final class RecordedProgram implements LoadedProgram {
 
   @Override
   public void foldWindow(StateView state, int batch, int keyHeads, long stream) {
-    CallEvent event = CallEvent.start();
+    CallEvent event = Events.startCall();
     try {
       program.foldWindow(state, batch, keyHeads, stream);
       done(event);
@@ -73,7 +74,7 @@ final class RecordedProgram implements LoadedProgram {
 
   @Override
   public void decode(DecodeProblem p) {
-    CallEvent event = CallEvent.start();
+    CallEvent event = Events.startCall();
     try {
       program.decode(p);
       done(event);
@@ -91,7 +92,7 @@ final class RecordedProgram implements LoadedProgram {
     return new CapturedCall() {
       @Override
       public void launch(long stream) {
-        CallEvent event = CallEvent.start();
+        CallEvent event = Events.startCall();
         try {
           captured.launch(stream);
           done(event);

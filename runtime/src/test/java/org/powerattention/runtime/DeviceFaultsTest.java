@@ -9,6 +9,8 @@ import java.util.List;
 import java.util.Set;
 import java.util.logging.Level;
 import java.util.logging.Logger;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -240,6 +242,37 @@ final class DeviceFaultsTest {
   }
 
   @Test
+  void theLossOfOneDeviceLeavesAnotherAlone() {
+    cuda.devices = 2;
+    try (Accelerator lost = new Accelerator(cuda.open(0));
+        Accelerator other = new Accelerator(cuda.open(1));
+        PowerAttentionOperator onLost = load(lost);
+        PowerAttentionOperator onOther = load(other)) {
+      forward(lost, onLost);
+      cuda.failures.put("cuLaunchKernel", 700);
+      assertThrows(DeviceException.class, () -> forward(lost, onLost));
+      cuda.failures.clear();
+      assertThat(lost.loss()).isPresent();
+      assertThat(other.loss()).isEmpty();
+      int launches = launches();
+      forward(other, onOther);
+      assertThat(launches()).isGreaterThan(launches);
+      assertThrows(DeviceException.class, () -> forward(lost, onLost));
+    }
+  }
+
+  private static void forward(Accelerator device, PowerAttentionOperator operator) {
+    try (Tensor x = device.zeros(DType.BF16, 1, 100, 1, 16);
+        Tensor logG = device.zeros(DType.FP32, 1, 100, 1)) {
+      operator.forward(x, x, x, logG, ForwardOptions.defaults()).close();
+    }
+  }
+
+  private int launches() {
+    return (int) cuda.calls.stream().filter(call -> call.equals("cuLaunchKernel")).count();
+  }
+
+  @Test
   void tooLittleMemorySaysHowMuchWasAskedForWhatForAndHowMuchThereIs() {
     try (Accelerator device = new Accelerator(cuda.open());
         PowerAttentionOperator operator = load(device);
@@ -264,11 +297,69 @@ final class DeviceFaultsTest {
               () ->
                   operator.forwardInto(
                       y, q, q, q, logG, ForwardOptions.defaults().form(Form.CHUNKED)));
-      assertThat(workspace).hasMessageThat().contains("MiB for the workspace of a call, free");
+      assertThat(workspace)
+          .hasMessageThat()
+          .contains("MiB for the workspace of a forward call (states at the chunks' starts ");
       // Want of memory is no loss.
       cuda.failures.clear();
       assertThat(device.loss()).isEmpty();
       operator.forwardInto(y, q, q, q, logG, ForwardOptions.defaults().form(Form.CHUNKED));
+    }
+  }
+
+  @Test
+  void aWorkspaceIsSplitIntoPartsThatAddUpToIt() {
+    int tokens = 100_000;
+    try (Accelerator device = new Accelerator(cuda.open());
+        PowerAttentionOperator operator = load(device);
+        Tensor q = device.zeros(DType.BF16, 4, tokens, 8, 16);
+        Tensor k = device.zeros(DType.BF16, 4, tokens, 4, 16);
+        Tensor logG = device.zeros(DType.FP32, 4, tokens, 4);
+        SavedForward saved = operator.newSavedForward(4, tokens, 8);
+        State state = operator.newState(4, 4);
+        State other = operator.newState(4, 4);
+        State served = operator.newState(4, 4);
+        Tensor y = device.zeros(DType.BF16, 4, tokens, 8, 16);
+        Gradients gradients =
+            operator.backward(q, k, k, logG, y, BackwardOptions.defaults().initialState(state))) {
+      ForwardOptions forward =
+          ForwardOptions.defaults().form(Form.CHUNKED).initialState(state).finalState(other);
+      Tensor q1 = q.slice(1, 0, 1);
+      Tensor k1 = k.slice(1, 0, 1);
+      operator.forwardInto(y, q, k, k, logG, forward.save(saved));
+      // So that the state has its window.
+      operator.decode(served, q1, k1, k1, logG.slice(1, 0, 1), ServeOptions.defaults()).close();
+      BackwardOptions backward =
+          BackwardOptions.defaults()
+              .form(Form.CHUNKED)
+              .saved(saved)
+              .initialState(state)
+              .dFinalState(other);
+      List<Runnable> calls =
+          List.of(
+              () -> operator.forwardInto(y, q, k, k, logG, forward),
+              () -> operator.backwardInto(gradients, q, k, k, logG, y, backward),
+              () -> operator.prefillInto(y, served, q, k, k, logG, ServeOptions.defaults()));
+      List<String> names = List.of("forward", "backward", "prefill");
+      cuda.failures.put("cuMemAlloc", 2);
+      // Which gives up the idle memory that the calls would find.
+      assertThrows(DeviceException.class, () -> device.zeros(DType.FP32, 1 << 20));
+      for (int i = 0; i < calls.size(); i++) {
+        String message = assertThrows(DeviceException.class, calls.get(i)::run).getMessage();
+        assertThat(message).contains("for the workspace of a " + names.get(i) + " call (");
+        Matcher sizes = Pattern.compile("([0-9.]+) MiB(?=[,) ])").matcher(message);
+        assertThat(sizes.find()).isTrue();
+        double asked = Double.parseDouble(sizes.group(1));
+        double parts = 0;
+        int count = 0;
+        String list = message.substring(message.indexOf("call ("), message.indexOf("), free"));
+        sizes.reset(list + ")");
+        for (; sizes.find(); count++) {
+          parts += Double.parseDouble(sizes.group(1));
+        }
+        assertThat(count).isAtLeast(2);
+        assertWithMessage(message).that(parts).isWithin(0.05 * (count + 1)).of(asked);
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 package org.powerattention.runtime.cuda;
 
 import java.util.Optional;
+import java.util.function.Supplier;
 import jcuda.driver.CUstream;
 import org.powerattention.runtime.CudaUnavailableException;
 import org.powerattention.runtime.DeviceException;
@@ -128,18 +129,20 @@ public final class CudaBackend implements Backend {
    */
   @Override
   public Memory allocateOn(long bytes, long stream) {
-    return stream == 0 ? allocate(bytes, 0, TENSOR) : allocateDetached(bytes, stream);
+    return stream == 0 ? allocate(bytes, 0, () -> TENSOR) : allocateDetached(bytes, stream);
   }
 
   /**
    * Allocates a workspace for one stream: its content is undefined, closing it waits for nothing,
    * and what follows on the stream may use the memory again.
+   *
+   * @param purpose says what it is for, in words, where there is too little memory
    */
-  Memory allocateAsync(long bytes, long stream) {
-    return allocate(bytes, stream, "the workspace of a call");
+  Memory allocateAsync(long bytes, long stream, Supplier<String> purpose) {
+    return allocate(bytes, stream, purpose);
   }
 
-  private Memory allocate(long bytes, long stream, String purpose) {
+  private Memory allocate(long bytes, long stream, Supplier<String> purpose) {
     long address = context.callLong(() -> pool.take(bytes, stream, purpose));
     return new CudaMemory(
         this, address, bytes, () -> context.release(() -> pool.give(address, bytes, stream)));
@@ -147,7 +150,7 @@ public final class CudaBackend implements Backend {
 
   /** Takes memory on one stream that is given back on the default stream. */
   private Memory allocateDetached(long bytes, long stream) {
-    long address = context.callLong(() -> pool.takeDetached(bytes, stream, TENSOR));
+    long address = context.callLong(() -> pool.takeDetached(bytes, stream, () -> TENSOR));
     return new CudaMemory(
         this,
         address,

@@ -21,6 +21,9 @@ final class CudaBackward {
   private static final int JOIN_THREADS = 256; // kJoinThreads of segment_joins.cuh
   private static final int GATE_GRADIENT_THREADS = 256; // of gate_gradients.cuh
 
+  private static final String RECOMPUTED =
+      "what a backward call computes again of the forward call (a SavedForward keeps it)";
+
   private final KernelSpec spec;
   private final BackwardTiling tiling;
   private final CudaBackend backend;
@@ -76,8 +79,8 @@ final class CudaBackward {
       launch(problem, problem.saved());
     } else {
       long rows = rows(problem) * problem.queryHeads();
-      try (Memory outputs = workspace(rows * spec.headDim(), problem);
-          Memory weightSums = workspace(rows, problem)) {
+      try (Memory outputs = recomputed(rows * spec.headDim(), problem);
+          Memory weightSums = recomputed(rows, problem)) {
         SavedView saved = new SavedView(outputs, weightSums);
         forward.launch(recomputation(problem, saved));
         launch(problem, saved);
@@ -85,8 +88,9 @@ final class CudaBackward {
     }
   }
 
-  private Memory workspace(long floats, BackwardProblem problem) {
-    return backend.allocateAsync(Math.max(1, floats) * Float.BYTES, problem.stream());
+  private Memory recomputed(long floats, BackwardProblem problem) {
+    return backend.allocateAsync(
+        Math.max(1, floats) * Float.BYTES, problem.stream(), () -> RECOMPUTED);
   }
 
   private static long rows(BackwardProblem problem) {
@@ -123,7 +127,8 @@ final class CudaBackward {
       launch(problem, plan, GradientArguments.of(problem, plan, saved, 0));
       return;
     }
-    try (Memory workspace = backend.allocateAsync(bytes, problem.stream())) {
+    try (Memory workspace =
+        backend.allocateAsync(bytes, problem.stream(), () -> WorkspaceParts.of(plan, spec))) {
       launch(problem, plan, GradientArguments.of(problem, plan, saved, workspace.address()));
     }
   }

@@ -1,6 +1,5 @@
 package org.powerattention.runtime.cuda;
 
-import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
@@ -8,14 +7,13 @@ import jcuda.driver.CUcontext;
 import jcuda.driver.CUresult;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.DeviceException;
+import org.powerattention.runtime.spi.Log;
 
 /**
  * A device's primary context, which other CUDA libraries of the process share. A thread has it as
  * its current one just while it runs an action here, so that theirs stay undisturbed.
  */
 final class CudaContext {
-  private static final Logger LOGGER = System.getLogger("org.powerattention");
-
   private final DriverCalls calls;
   private final CudaDevice device;
   private final String where;
@@ -98,7 +96,8 @@ final class CudaContext {
     // Noted before anything is closed on the way out.
     if (loss == null && Driver.isFinal(result)) {
       loss = failure;
-      LOGGER.log(Level.ERROR, "{0} is lost to this process: {1}", this.where, failure.getMessage());
+      Log.get()
+          .log(Level.ERROR, "{0} is lost to this process: {1}", this.where, failure.getMessage());
     }
     throw failure;
   }

@@ -49,7 +49,7 @@ public final class CudaDiagnosis {
   }
 
   void run() {
-    compiler();
+    boolean compiles = compiler();
     cache(environment.cache().files());
     int devices;
     try {
@@ -60,16 +60,18 @@ public final class CudaDiagnosis {
       return;
     }
     for (int ordinal = 0; ordinal < devices; ordinal++) {
-      device("GPU " + ordinal, ordinal);
+      device("GPU " + ordinal, ordinal, compiles);
     }
   }
 
-  private void compiler() {
+  private boolean compiler() {
     try {
       Nvrtc nvrtc = environment.nvrtc().get();
       found.accept("NVRTC", nvrtc.version() + " from " + nvrtc.library());
+      return true;
     } catch (PowerAttentionException e) {
       problem("NVRTC", "not found", e);
+      return false;
     }
   }
 
@@ -100,7 +102,7 @@ public final class CudaDiagnosis {
     }
   }
 
-  private void device(String subject, int ordinal) {
+  private void device(String subject, int ordinal, boolean compiles) {
     CudaDevice device;
     try {
       device = CudaDevice.of(environment.driver().calls(), ordinal);
@@ -118,6 +120,10 @@ public final class CudaDiagnosis {
             device.multiprocessors(),
             device.memoryBytes() >> 20,
             families(device.capability())));
+    if (!compiles) {
+      found.accept(subject, "not tested, which takes NVRTC");
+      return;
+    }
     long start = System.nanoTime();
     try (CudaBackend backend = new CudaBackend(ordinal, environment)) {
       if (computes(backend)) {

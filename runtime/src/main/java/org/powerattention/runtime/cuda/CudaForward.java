@@ -67,7 +67,9 @@ final class CudaForward {
       launch(problem, plan, endsInJoint, arguments);
       return;
     }
-    try (Memory workspace = backend.allocateAsync(plan.workspaceBytes(), problem.stream())) {
+    try (Memory workspace =
+        backend.allocateAsync(
+            plan.workspaceBytes(), problem.stream(), () -> WorkspaceParts.of(plan))) {
       ByteBuffer arguments = ForwardArguments.of(problem, plan, queryStart, heldBack, workspace);
       launch(problem, plan, endsInJoint, arguments);
     }

@@ -3,6 +3,7 @@ package org.powerattention.runtime.cuda;
 import java.nio.ByteBuffer;
 import jcuda.Pointer;
 import jcuda.driver.CUfunction;
+import org.powerattention.runtime.events.Events;
 import org.powerattention.runtime.events.LaunchEvent;
 
 /** A kernel, whose only parameter is one struct by value. */
@@ -62,7 +63,7 @@ final class CudaKernel {
               + MAX_GRID_X
               + " x 65535 x 65535; split the batch or the sequence");
     }
-    LaunchEvent event = LaunchEvent.start();
+    LaunchEvent event = Events.startLaunch();
     Pointer parameters = Pointer.to(Pointer.to(argument.slice()));
     context.check(
         context

@@ -142,7 +142,8 @@ final class CudaServing {
     JoinedTokens joined = JoinedTokens.of(spec, problem.batch(), tokens, problem.keyHeads());
     long heads = (long) problem.batch() * problem.keyHeads();
     long stream = problem.stream();
-    try (Memory workspace = backend.allocateAsync(joined.workspaceBytes(), stream)) {
+    try (Memory workspace =
+        backend.allocateAsync(joined.workspaceBytes(), stream, () -> WorkspaceParts.of(joined))) {
       DecodePlan plan = plan(problem.batch(), problem.keyHeads(), problem.keyHeads());
       ByteBuffer arguments = ServingArguments.of(problem, plan, held, joined, workspace);
       walk(foldWindow, plan, heads, stream, arguments);

@@ -147,7 +147,8 @@ record ForwardPlan(
     return (dividend + divisor - 1) / divisor;
   }
 
-  private static long align(long bytes) {
+  /** Rounds up to where a part of a workspace may begin. */
+  static long align(long bytes) {
     return divideUp(bytes, ALIGNMENT) * ALIGNMENT;
   }
 }

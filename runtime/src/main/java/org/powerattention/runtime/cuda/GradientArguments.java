@@ -11,8 +11,6 @@ import org.powerattention.runtime.spi.SavedView;
  * same order, so that its size is known once the arguments are written.
  */
 final class GradientArguments {
-  private static final long ALIGNMENT = 256;
-
   private static final ThreadLocal<ByteBuffer> BUFFERS = ArgumentWriter.buffers();
 
   private final ArgumentWriter writer = new ArgumentWriter(BUFFERS);
@@ -103,6 +101,6 @@ final class GradientArguments {
 
   private void putWorkspace(long bytes) {
     writer.put(bytes == 0 ? 0 : workspace + used);
-    used += ForwardPlan.divideUp(bytes, ALIGNMENT) * ALIGNMENT;
+    used += ForwardPlan.align(bytes);
   }
 }

@@ -17,8 +17,6 @@ import org.powerattention.runtime.spi.TensorView;
  * @param gateBytes bytes of the log gates
  */
 record JoinedTokens(KernelSpec spec, int tokens, int keyHeads, long rowsBytes, long gateBytes) {
-  private static final long ALIGNMENT = 256;
-
   static JoinedTokens of(KernelSpec spec, int batch, int tokens, int keyHeads) {
     long rows = (long) batch * tokens * keyHeads;
     long rowsBytes = rows * spec.headDim() * spec.dtype().bytes();
@@ -26,7 +24,7 @@ record JoinedTokens(KernelSpec spec, int tokens, int keyHeads, long rowsBytes, l
         spec,
         tokens,
         keyHeads,
-        ForwardPlan.divideUp(rowsBytes, ALIGNMENT) * ALIGNMENT,
+        ForwardPlan.align(rowsBytes),
         spec.gated() ? rows * Float.BYTES : 0);
   }
 

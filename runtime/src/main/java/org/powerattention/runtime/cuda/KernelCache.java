@@ -12,6 +12,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.powerattention.runtime.events.Events;
 import org.powerattention.runtime.events.KernelCacheEvent;
 import org.powerattention.runtime.spi.Version;
 
@@ -80,7 +81,7 @@ final class KernelCache {
    * that wait for it, and not kept.
    */
   byte[] get(String key, Supplier<byte[]> compile) {
-    KernelCacheEvent event = KernelCacheEvent.start();
+    KernelCacheEvent event = Events.startKernelCache();
     Found found = find(key, compile);
     if (event != null) {
       event.key = key;

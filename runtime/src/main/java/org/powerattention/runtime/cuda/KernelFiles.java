@@ -3,7 +3,6 @@ package org.powerattention.runtime.cuda;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.SequenceInputStream;
-import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.charset.StandardCharsets;
@@ -21,6 +20,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.powerattention.runtime.spi.Log;
 
 /**
  * The files of the kernel cache, shared by all processes of a user. An entry is a file named for
@@ -35,7 +35,6 @@ final class KernelFiles {
   /** Default of that bound; an entry takes from 50 to 500 KiB. */
   static final long DEFAULT_MIB = 512;
 
-  private static final Logger LOGGER = System.getLogger("org.powerattention");
   private static final int HASH_BYTES = 32;
   private static final String ENTRY = ".bin";
 
@@ -110,11 +109,11 @@ final class KernelFiles {
           return code;
         }
       }
-      LOGGER.log(Level.WARNING, "Compiling anew, since {0} is damaged", file);
+      Log.get().log(Level.WARNING, "Compiling anew, since {0} is damaged", file);
     } catch (NoSuchFileException e) {
       // The usual case of a first run.
     } catch (IOException e) {
-      LOGGER.log(Level.DEBUG, "The kernel cache entry cannot be read", e);
+      Log.get().log(Level.DEBUG, "The kernel cache entry cannot be read", e);
     }
     return null;
   }
@@ -132,7 +131,7 @@ final class KernelFiles {
               new ByteArrayInputStream(hash(key, code)), new ByteArrayInputStream(code)));
       evict(file(key));
     } catch (ClosedByInterruptException e) {
-      LOGGER.log(Level.DEBUG, "Interrupted before the kernel cache entry was written");
+      Log.get().log(Level.DEBUG, "Interrupted before the kernel cache entry was written");
     } catch (IOException | UnsupportedOperationException e) {
       report(e);
     }
@@ -140,14 +139,15 @@ final class KernelFiles {
 
   private void report(Exception e) {
     if (reported.compareAndSet(false, true)) {
-      LOGGER.log(
-          Level.WARNING,
-          "Compiled kernels cannot be kept in {0} ({1}), so every process compiles them;"
-              + " name a writable directory with -D{2} or {3}",
-          directory,
-          e,
-          CacheDirectories.PROPERTY,
-          CacheDirectories.VARIABLE);
+      Log.get()
+          .log(
+              Level.WARNING,
+              "Compiled kernels cannot be kept in {0} ({1}), so every process compiles them;"
+                  + " name a writable directory with -D{2} or {3}",
+              directory,
+              e,
+              CacheDirectories.PROPERTY,
+              CacheDirectories.VARIABLE);
     }
   }
 
@@ -221,7 +221,7 @@ final class KernelFiles {
   }
 
   /** The key goes in too, so that an entry under another's name is not taken for that one. */
-  private static byte[] hash(String key, byte[] code) {
+  static byte[] hash(String key, byte[] code) {
     MessageDigest digest = KernelCache.sha256();
     digest.update(key.getBytes(StandardCharsets.US_ASCII));
     return digest.digest(code);

@@ -6,6 +6,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.IntSupplier;
+import java.util.function.Supplier;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUresult;
 import org.powerattention.runtime.DeviceException;
@@ -57,11 +58,11 @@ final class MemoryPool {
   /**
    * Returns the address of a block of {@link #blockSize} bytes, with undefined content.
    *
-   * @param purpose what it is for, in words
+   * @param purpose says what it is for, in words
    * @throws DeviceException if there is too little memory; it says how much was asked for and how
    *     much there is
    */
-  synchronized long take(long bytes, long stream, String purpose) {
+  synchronized long take(long bytes, long stream, Supplier<String> purpose) {
     long size = blockSize(bytes);
     TreeMap<Long, ArrayDeque<Long>> blocks = idle.get(stream);
     if (blocks != null) {
@@ -80,7 +81,7 @@ final class MemoryPool {
   }
 
   /** Allocates memory that does not come from what is kept, for work on a stream. */
-  synchronized long takeDetached(long bytes, long stream, String purpose) {
+  synchronized long takeDetached(long bytes, long stream, Supplier<String> purpose) {
     CUdeviceptr pointer = new CUdeviceptr();
     allocate(
         bytes,
@@ -123,7 +124,7 @@ final class MemoryPool {
   }
 
   /** Allocates memory; if there is too little, once more after freeing all that is kept. */
-  private void allocate(long bytes, String purpose, String call, IntSupplier allocation) {
+  private void allocate(long bytes, Supplier<String> purpose, String call, IntSupplier allocation) {
     int result = allocation.getAsInt();
     if (result == CUresult.CUDA_ERROR_OUT_OF_MEMORY) {
       clear();
@@ -135,16 +136,17 @@ final class MemoryPool {
     context.check(result, call + " of " + bytes + " bytes", where);
   }
 
-  private String shortage(long bytes, String purpose) {
+  private String shortage(long bytes, Supplier<String> purpose) {
     long[] free = new long[1];
     long[] total = new long[1];
-    String asked = "asked for " + mib(bytes) + " for " + purpose;
+    String asked = "asked for " + mib(bytes) + " for " + purpose.get();
     return context.calls().cuMemGetInfo(free, total) == CUresult.CUDA_SUCCESS
         ? asked + ", free are " + mib(free[0]) + " of " + mib(total[0]) + "; "
         : asked + "; ";
   }
 
-  private static String mib(long bytes) {
+  /** Returns a size in words. */
+  static String mib(long bytes) {
     return String.format(Locale.ROOT, "%.1f MiB", bytes / (double) (1 << 20));
   }
 

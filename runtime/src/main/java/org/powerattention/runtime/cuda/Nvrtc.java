@@ -1,7 +1,6 @@
 package org.powerattention.runtime.cuda;
 
 import java.io.IOException;
-import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -14,10 +13,11 @@ import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.CompilationException;
 import org.powerattention.runtime.CudaUnavailableException;
 import org.powerattention.runtime.events.CompilationEvent;
+import org.powerattention.runtime.events.Events;
+import org.powerattention.runtime.spi.Log;
 
 /** CUDA's runtime compiler. Needs no device. Safe for many threads. */
 final class Nvrtc {
-  private static final Logger LOGGER = System.getLogger("org.powerattention");
   private static final int LEAST_MAJOR = 12;
 
   private static @Nullable Nvrtc instance;
@@ -115,15 +115,16 @@ final class Nvrtc {
    */
   byte[] compile(String source, String name, String what, Target target) {
     String where = what + " (" + name + " for " + target.architecture() + ")";
-    CompilationEvent event = CompilationEvent.start();
+    CompilationEvent event = Events.startCompilation();
     long start = System.nanoTime();
     byte[] code = compileAs(source, name, where, target);
-    LOGGER.log(
-        Level.DEBUG,
-        "Compiled {0} in {1} ms with NVRTC {2}",
-        where,
-        (System.nanoTime() - start) / 1_000_000,
-        version);
+    Log.get()
+        .log(
+            Level.DEBUG,
+            "Compiled {0} in {1} ms with NVRTC {2}",
+            where,
+            (System.nanoTime() - start) / 1_000_000,
+            version);
     if (event != null) {
       event.source = name;
       event.what = what;

@@ -69,8 +69,9 @@ final class NvrtcLibrary {
             + "\nAdd "
             + CUDA_REDIST
             + " with classifier linux-x86_64 to the run-time class path, install CUDA 12's NVRTC,"
-            + " or name its file with -D"
-            + PROPERTY,
+            + " name its file with -D"
+            + PROPERTY
+            + ", or compile for this GPU when the application is built (Precompiler)",
         null);
   }
 

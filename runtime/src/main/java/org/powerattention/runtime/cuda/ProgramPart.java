@@ -70,13 +70,10 @@ final class ProgramPart<T extends Tiling, L> implements AutoCloseable {
     if (closed) {
       throw new IllegalStateException(program.name() + " is closed");
     }
-    Nvrtc nvrtc = backend.environment().nvrtc().get();
-    List<KernelImage<T>> used = Target.upTo(images, System.getProperty(Target.FAMILY_PROPERTY));
-    Target.Choice<T> choice =
-        Target.choose(used, backend.device().capability(), nvrtc.architectures());
-    CudaModule fresh = new CudaModule(backend, compile(nvrtc, choice), what());
+    Code<T> code = code(Target.upTo(images, System.getProperty(Target.FAMILY_PROPERTY)));
+    CudaModule fresh = new CudaModule(backend, code.binary(), what());
     try {
-      result = launches.of(choice.image().tiling(), fresh);
+      result = launches.of(code.image().tiling(), fresh);
     } catch (RuntimeException e) {
       fresh.close();
       throw e;
@@ -86,11 +83,30 @@ final class ProgramPart<T extends Tiling, L> implements AutoCloseable {
     return result;
   }
 
+  /** An image, and what the driver is to load of it. */
+  private record Code<T extends Tiling>(KernelImage<T> image, byte[] binary) {}
+
+  /** Returns what was compiled when the application was built, or else at run time. */
+  private Code<T> code(List<KernelImage<T>> used) {
+    int capability = backend.device().capability();
+    Target.Choice<T> own = Target.own(used, capability);
+    if (own != null) {
+      String resource = own.image().resource();
+      byte[] built = Precompiled.find(program.anchor(), resource, source(resource), own.target());
+      if (built != null) {
+        return new Code<>(own.image(), built);
+      }
+    }
+    // Only now: finding the compiler takes time, and there may be none.
+    Nvrtc nvrtc = backend.environment().nvrtc().get();
+    Target.Choice<T> choice = Target.choose(used, capability, nvrtc.architectures());
+    return new Code<>(choice.image(), compile(nvrtc, choice));
+  }
+
   /** Returns the code of a choice, from the cache if it has been compiled before. */
   private byte[] compile(Nvrtc nvrtc, Target.Choice<T> choice) {
     String resource = choice.image().resource();
     String source = source(resource);
-    String file = resource.substring(resource.lastIndexOf('/') + 1);
     return backend
         .environment()
         .cache()
@@ -99,7 +115,7 @@ final class ProgramPart<T extends Tiling, L> implements AutoCloseable {
             () ->
                 nvrtc.compile(
                     source,
-                    file,
+                    resource.substring(resource.lastIndexOf('/') + 1),
                     resource + " of " + what() + " for " + backend.name(),
                     choice.target()));
   }

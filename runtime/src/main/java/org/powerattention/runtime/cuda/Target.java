@@ -58,6 +58,38 @@ record Target(String architecture, boolean binary) {
   }
 
   /**
+   * Returns the newest family that a device runs, as machine code for just that device.
+   *
+   * @param images the sources, oldest family first
+   * @param capability ten times the device's compute capability, such as 90
+   * @return null if there is none
+   */
+  static <T extends Tiling> @Nullable Choice<T> own(List<KernelImage<T>> images, int capability) {
+    for (int i = images.size() - 1; i >= 0; i--) {
+      Target target = own(images.get(i).family(), capability);
+      if (target != null) {
+        return new Choice<>(images.get(i), target);
+      }
+    }
+    return null;
+  }
+
+  /** Returns a device's machine code of a family's source; null if the device does not run it. */
+  static @Nullable Target own(String family, int capability) {
+    boolean runs = isExact(family) ? capability == least(family) : capability >= least(family);
+    return runs ? new Target(isExact(family) ? family : "sm_" + capability, true) : null;
+  }
+
+  /** Whether it has instructions that no other architecture has, not even newer ones. */
+  private static boolean isExact(String family) {
+    return family.endsWith("a");
+  }
+
+  private static int least(String family) {
+    return Integer.parseInt(family.substring(3, family.length() - (isExact(family) ? 1 : 0)));
+  }
+
+  /**
    * Chooses the newest family that a device runs and the compiler knows, as machine code for the
    * device if the compiler can make it, else as PTX for the nearest lower architecture.
    *
@@ -68,20 +100,14 @@ record Target(String architecture, boolean binary) {
    */
   static <T extends Tiling> Choice<T> choose(
       List<KernelImage<T>> images, int capability, List<Integer> supported) {
+    Choice<T> own = own(images, capability);
+    if (own != null && supported.contains(capability)) {
+      return own;
+    }
+    int nearest = supported.stream().filter(a -> a <= capability).max(Integer::compare).orElse(0);
     for (int i = images.size() - 1; i >= 0; i--) {
       KernelImage<T> image = images.get(i);
-      String family = image.family();
-      // sm_90a has instructions that no other architecture has, not even newer ones.
-      boolean exact = family.endsWith("a");
-      int least = Integer.parseInt(family.substring(3, family.length() - (exact ? 1 : 0)));
-      if (exact ? capability != least : capability < least) {
-        continue;
-      }
-      if (supported.contains(capability)) {
-        return new Choice<>(image, new Target(exact ? family : "sm_" + capability, true));
-      }
-      int nearest = supported.stream().filter(a -> a <= capability).max(Integer::compare).orElse(0);
-      if (!exact && nearest >= least) {
+      if (!isExact(image.family()) && nearest >= least(image.family())) {
         return new Choice<>(image, new Target("compute_" + nearest, false));
       }
     }

@@ -4,7 +4,6 @@ import jdk.jfr.Category;
 import jdk.jfr.Description;
 import jdk.jfr.Event;
 import jdk.jfr.EventType;
-import jdk.jfr.FlightRecorder;
 import jdk.jfr.Label;
 import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
@@ -44,9 +43,9 @@ public final class CallEvent extends Event {
   @Label("Completed")
   public boolean completed;
 
-  /** Returns one to fill in, or null where nobody records it: then nothing is made. */
-  public static @Nullable CallEvent start() {
-    if (!FlightRecorder.isInitialized() || !Type.OF.isEnabled()) {
+  /** Returns one to fill in, or null where it is not enabled. */
+  static @Nullable CallEvent start() {
+    if (!Type.OF.isEnabled()) {
       return null;
     }
     CallEvent event = new CallEvent();
@@ -54,7 +53,6 @@ public final class CallEvent extends Event {
     return event;
   }
 
-  /** Apart, so that a process that does not record does not start the recorder. */
   private static final class Type {
     static final EventType OF = EventType.getEventType(CallEvent.class);
   }

@@ -5,7 +5,6 @@ import jdk.jfr.DataAmount;
 import jdk.jfr.Description;
 import jdk.jfr.Event;
 import jdk.jfr.EventType;
-import jdk.jfr.FlightRecorder;
 import jdk.jfr.Label;
 import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
@@ -28,9 +27,9 @@ public final class CopyEvent extends Event {
   @DataAmount
   public long bytes;
 
-  /** Returns one to fill in, or null where nobody records it: then nothing is made. */
-  public static @Nullable CopyEvent start() {
-    if (!FlightRecorder.isInitialized() || !Type.OF.isEnabled()) {
+  /** Returns one to fill in, or null where it is not enabled. */
+  static @Nullable CopyEvent start() {
+    if (!Type.OF.isEnabled()) {
       return null;
     }
     CopyEvent event = new CopyEvent();
@@ -38,7 +37,6 @@ public final class CopyEvent extends Event {
     return event;
   }
 
-  /** Apart, so that a process that does not record does not start the recorder. */
   private static final class Type {
     static final EventType OF = EventType.getEventType(CopyEvent.class);
   }

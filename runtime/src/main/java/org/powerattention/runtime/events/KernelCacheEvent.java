@@ -5,7 +5,6 @@ import jdk.jfr.DataAmount;
 import jdk.jfr.Description;
 import jdk.jfr.Event;
 import jdk.jfr.EventType;
-import jdk.jfr.FlightRecorder;
 import jdk.jfr.Label;
 import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
@@ -16,8 +15,8 @@ import org.jspecify.annotations.Nullable;
 @Label("Kernel Cache Lookup")
 @Category("Power Attention")
 @Description(
-    "Compiled kernels asked for, and where they came from: memory, disk, another process that"
-        + " compiled them meanwhile, or compiled")
+    "Compiled kernels asked for, and where they came from: precompiled, memory, disk, another"
+        + " process that compiled them meanwhile, or compiled")
 @StackTrace(false)
 public final class KernelCacheEvent extends Event {
   @Label("Key")
@@ -30,9 +29,9 @@ public final class KernelCacheEvent extends Event {
   @DataAmount
   public long bytes;
 
-  /** Returns one to fill in, or null where nobody records it: then nothing is made. */
-  public static @Nullable KernelCacheEvent start() {
-    if (!FlightRecorder.isInitialized() || !Type.OF.isEnabled()) {
+  /** Returns one to fill in, or null where it is not enabled. */
+  static @Nullable KernelCacheEvent start() {
+    if (!Type.OF.isEnabled()) {
       return null;
     }
     KernelCacheEvent event = new KernelCacheEvent();
@@ -40,7 +39,6 @@ public final class KernelCacheEvent extends Event {
     return event;
   }
 
-  /** Apart, so that a process that does not record does not start the recorder. */
   private static final class Type {
     static final EventType OF = EventType.getEventType(KernelCacheEvent.class);
   }

@@ -5,7 +5,6 @@ import jdk.jfr.DataAmount;
 import jdk.jfr.Description;
 import jdk.jfr.Event;
 import jdk.jfr.EventType;
-import jdk.jfr.FlightRecorder;
 import jdk.jfr.Label;
 import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
@@ -40,9 +39,9 @@ public final class LaunchEvent extends Event {
   @Label("Stream")
   public long stream;
 
-  /** Returns one to fill in, or null where nobody records it: then nothing is made. */
-  public static @Nullable LaunchEvent start() {
-    if (!FlightRecorder.isInitialized() || !Type.OF.isEnabled()) {
+  /** Returns one to fill in, or null where it is not enabled. */
+  static @Nullable LaunchEvent start() {
+    if (!Type.OF.isEnabled()) {
       return null;
     }
     LaunchEvent event = new LaunchEvent();
@@ -50,7 +49,6 @@ public final class LaunchEvent extends Event {
     return event;
   }
 
-  /** Apart, so that a process that does not record does not start the recorder. */
   private static final class Type {
     static final EventType OF = EventType.getEventType(LaunchEvent.class);
   }

@@ -4,7 +4,6 @@ import jdk.jfr.Category;
 import jdk.jfr.Description;
 import jdk.jfr.Event;
 import jdk.jfr.EventType;
-import jdk.jfr.FlightRecorder;
 import jdk.jfr.Label;
 import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
@@ -23,9 +22,9 @@ public final class WaitEvent extends Event {
   @Label("Stream")
   public long stream;
 
-  /** Returns one to fill in, or null where nobody records it: then nothing is made. */
-  public static @Nullable WaitEvent start() {
-    if (!FlightRecorder.isInitialized() || !Type.OF.isEnabled()) {
+  /** Returns one to fill in, or null where it is not enabled. */
+  static @Nullable WaitEvent start() {
+    if (!Type.OF.isEnabled()) {
       return null;
     }
     WaitEvent event = new WaitEvent();
@@ -33,7 +32,6 @@ public final class WaitEvent extends Event {
     return event;
   }
 
-  /** Apart, so that a process that does not record does not start the recorder. */
   private static final class Type {
     static final EventType OF = EventType.getEventType(WaitEvent.class);
   }

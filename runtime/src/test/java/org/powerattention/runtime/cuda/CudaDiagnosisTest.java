@@ -71,6 +71,15 @@ final class CudaDiagnosisTest {
   }
 
   @Test
+  void withoutACompilerADeviceIsStillDescribed() {
+    cuda.nvrtcMajor = 11;
+    run();
+    assertThat(found.toString()).contains("GPU 0: Fake GPU, compute capability 9.0");
+    assertThat(found).contains("GPU 0: not tested, which takes NVRTC");
+    assertThat(fixes.stream().filter(fix -> fix.startsWith("GPU")).toList()).isEmpty();
+  }
+
+  @Test
   void aCacheThatCannotBeWrittenIsReportedWithTheSettings() {
     run(); // the fake's is below /proc
     assertThat(found.toString()).contains("cache: /proc/none cannot be used");

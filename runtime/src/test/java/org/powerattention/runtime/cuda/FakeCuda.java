@@ -51,6 +51,12 @@ public final class FakeCuda {
   /** Names of the driver's functions that were called, in order. */
   public final List<String> calls = new ArrayList<>();
 
+  /** What the driver was given to load. */
+  public final List<byte[]> modules = new ArrayList<>();
+
+  /** How often the compiler was asked for. */
+  public int compilers;
+
   /** What was made and not ended: the function that should have, by number. */
   public final Map<Long, String> open = new TreeMap<>();
 
@@ -71,7 +77,11 @@ public final class FakeCuda {
 
   /** Opens device 0. */
   public Backend open() {
-    return new CudaBackend(0, environment());
+    return open(0);
+  }
+
+  public Backend open(int ordinal) {
+    return new CudaBackend(ordinal, environment());
   }
 
   CudaEnvironment environment() {
@@ -95,6 +105,7 @@ public final class FakeCuda {
   }
 
   private Nvrtc nvrtc() {
+    compilers++;
     NvrtcCalls proxy =
         (NvrtcCalls)
             Proxy.newProxyInstance(
@@ -117,7 +128,9 @@ public final class FakeCuda {
       Object made = arguments[name.equals("cuStreamEndCapture") ? 1 : 0];
       number((NativePointerObject) made, nextNumber);
       open.put(nextNumber, ENDS.get(name));
-      nextNumber += 1 << 20;
+      // The addresses of memory lie as far apart as its size asks.
+      long bytes = name.startsWith("cuMemAlloc") ? (long) arguments[1] : 0;
+      nextNumber += ((bytes >> 20) + 1) << 20;
     } else if (name.equals("cuDevicePrimaryCtxRelease")) {
       open.values().remove(name);
     } else if (ENDS.containsValue(name)) {
@@ -127,6 +140,7 @@ public final class FakeCuda {
       case "cuDriverGetVersion" -> ((int[]) arguments[0])[0] = driverVersion;
       case "cuDeviceGetCount" -> ((int[]) arguments[0])[0] = devices;
       case "cuDeviceTotalMem" -> ((long[]) arguments[0])[0] = 80L << 30;
+      case "cuModuleLoadData" -> modules.add((byte[]) arguments[1]);
       case "cuMemGetInfo" -> {
         ((long[]) arguments[0])[0] = 3L << 20;
         ((long[]) arguments[1])[0] = 80L << 30;
@@ -184,11 +198,15 @@ public final class FakeCuda {
 
   /** Returns an operator's program for such a device. */
   public static KernelProgram program(String name, KernelSpec spec) {
-    String source = "/org/powerattention/runtime/cuda/fake.cu";
+    return program(name, spec, FakeCuda.class, "/org/powerattention/runtime/cuda/fake.cu");
+  }
+
+  /** Returns one whose parts have the same source. */
+  static KernelProgram program(String name, KernelSpec spec, Class<?> anchor, String source) {
     return new KernelProgram(
         name,
         spec,
-        FakeCuda.class,
+        anchor,
         List.of(
             new KernelImage<>(
                 "sm_80", source, new ForwardTiling(64, 128, 60_000, 64, 128, 0, 1_000, false))),

@@ -26,7 +26,8 @@ public final class Benchmarks {
   enum Part {
     FORWARD,
     TRAINING,
-    DECODE
+    DECODE,
+    STARTUP
   }
 
   private final EnumSet<Part> parts;
@@ -42,8 +43,9 @@ public final class Benchmarks {
    * Runs the benchmarks.
    *
    * @param arguments optionally, the JSON file for the results, then which parts to run of {@code
-   *     forward}, {@code training} and {@code decode}; all if none is named. The plot goes beside
-   *     the file. With {@code plot} in place of parts, it is drawn from the file as it is.
+   *     forward}, {@code training}, {@code decode} and {@code startup}; all if none is named. The
+   *     plot goes beside the file. With {@code plot} in place of parts, it is drawn from the file
+   *     as it is.
    */
   public static void main(String[] arguments) throws Exception {
     if (arguments.length == 2 && arguments[1].equals("plot")) {
@@ -57,19 +59,32 @@ public final class Benchmarks {
         parts.add(Part.valueOf(arguments[i].toUpperCase(Locale.ROOT)));
       }
     } catch (IllegalArgumentException e) {
-      System.err.println("usage: Benchmarks [results.json [forward] [training] [decode] | plot]");
+      System.err.println(
+          "usage: Benchmarks [results.json [forward] [training] [decode] [startup] | plot]");
       System.exit(2);
-    }
-    String obstacle = Accelerator.cudaUnavailable().orElse(null);
-    if (obstacle != null) {
-      System.out.println("The benchmarks need a CUDA device: " + obstacle);
-      return;
     }
     if (parts.isEmpty()) {
       parts = EnumSet.allOf(Part.class);
     }
-    Benchmarks benchmarks = new Benchmarks(parts, Peers.measure(request(parts)).orElse(null));
-    benchmarks.run();
+    String obstacle = Accelerator.cudaUnavailable().orElse(null);
+    if (obstacle != null) {
+      System.out.println("All benchmarks but startup need a CUDA device: " + obstacle);
+      parts.retainAll(EnumSet.of(Part.STARTUP));
+      if (parts.isEmpty()) {
+        return;
+      }
+    }
+    Benchmarks benchmarks;
+    if (parts.equals(EnumSet.of(Part.STARTUP))) {
+      benchmarks = new Benchmarks(parts, null);
+    } else {
+      benchmarks = new Benchmarks(parts, Peers.measure(request(parts)).orElse(null));
+      benchmarks.run();
+    }
+    if (parts.contains(Part.STARTUP)) {
+      System.out.println(StartupRow.header());
+      Startup.measure(benchmarks::add);
+    }
     if (arguments.length > 0) {
       Path file = Path.of(arguments[0]);
       Files.writeString(
