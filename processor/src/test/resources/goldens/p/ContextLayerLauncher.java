@@ -88,7 +88,7 @@ public final class ContextLayerLauncher implements AutoCloseable {
                       /* outputSharedBytes= */ 167600,
                       /* stateFeatures= */ 512,
                       /* stateThreads= */ 384,
-                      /* stateSharedBytes= */ 119360,
+                      /* stateSharedBytes= */ 147008,
                       /* snapshotBytes= */ 331776L,
                       /* joinsSegments= */ true))),
           /* backward= */ List.of(
@@ -113,7 +113,7 @@ public final class ContextLayerLauncher implements AutoCloseable {
                   new BackwardTiling(
                       /* stateFeatures= */ 512,
                       /* stateThreads= */ 384,
-                      /* stateSharedBytes= */ 119360,
+                      /* stateSharedBytes= */ 147008,
                       /* queryRows= */ 128,
                       /* queryThreads= */ 256,
                       /* querySharedBytes= */ 114944,
