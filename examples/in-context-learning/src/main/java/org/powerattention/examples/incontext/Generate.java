@@ -105,7 +105,7 @@ final class Generate {
       Size size, Task task, Path directory, Accelerator device, PrintStream out)
       throws IOException {
     List<Arm> arms = List.of(Arm.POWER, Arm.SOFTMAX);
-    int longest = size.equals(Size.SMOKE) ? 1024 : LONGEST;
+    int longest = size.name().startsWith(Size.SMOKE.name()) ? 1024 : LONGEST;
     List<Integer> contexts = new ArrayList<>();
     for (int context = 256; context <= longest; context *= 4) {
       contexts.add(context);

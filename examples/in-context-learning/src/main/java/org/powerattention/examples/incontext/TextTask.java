@@ -120,6 +120,16 @@ final class TextTask implements Task {
   }
 
   @Override
+  public int fingerprint() {
+    return Arrays.hashCode(text);
+  }
+
+  @Override
+  public double learningRate() {
+    return size.textRate();
+  }
+
+  @Override
   public int steps() {
     return size.textSteps();
   }

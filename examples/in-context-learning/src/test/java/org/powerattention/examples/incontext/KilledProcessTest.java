@@ -87,8 +87,8 @@ final class KilledProcessTest {
   /** Returns parameters and moments: what follows the learning curve, which holds times. */
   private static ByteBuffer arrays(Path checkpoint) throws IOException {
     ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(checkpoint));
-    int points = bytes.getInt(Integer.BYTES);
-    return bytes.position(2 * Integer.BYTES + points * (Integer.BYTES + 3 * Double.BYTES)).slice();
+    int points = bytes.getInt(2 * Integer.BYTES);
+    return bytes.position(3 * Integer.BYTES + points * (Integer.BYTES + 3 * Double.BYTES)).slice();
   }
 
   /** Returns the learning curves with their losses, but without seconds. */
