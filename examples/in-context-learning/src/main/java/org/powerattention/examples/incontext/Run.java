@@ -96,7 +96,10 @@ record Run(Size size, Task task, Arm arm, int seed, Path directory) {
     List<Curve> curve = Checkpoint.read(checkpoint(), OptionalInt.empty(), model.state());
     if (curve.isEmpty() || curve.get(curve.size() - 1).step() != task.steps()) {
       model.close();
-      throw new IOException(checkpoint() + " is not of a finished run; run the task train first");
+      throw new IOException(
+          checkpoint()
+              + " is not there, or not of a finished run: what generates has to be trained first,"
+              + " by the same command without -Dtask=generate");
     }
     return model;
   }
