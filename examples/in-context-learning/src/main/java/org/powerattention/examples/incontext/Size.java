@@ -72,24 +72,27 @@ record Size(
           /* evaluationDocuments= */ 64,
           List.of(1, 2, 3));
 
-  /** For a machine with a GPU. */
+  /**
+   * For a machine with a GPU and many cores, on which DJL's part still runs: exponential attention
+   * takes memory with the square of the length there, about 1 GB at this one.
+   */
   static final Size LARGE =
       new Size(
           "large",
-          /* width= */ 256,
-          /* layers= */ 4,
-          /* heads= */ 8,
+          /* width= */ 128,
+          /* layers= */ 2,
+          /* heads= */ 4,
           Operators.LARGE,
-          /* keys= */ 512,
+          /* keys= */ 256,
           /* values= */ 64,
-          /* pairs= */ 1024,
-          /* textTokens= */ 4096,
-          /* mapSteps= */ 6000,
-          /* textSteps= */ 15000,
-          /* mapBatch= */ 16,
-          /* textBatch= */ 8,
-          /* mapRate= */ 1e-3,
-          /* textRate= */ 1e-3,
+          /* pairs= */ 512,
+          /* textTokens= */ 1024,
+          /* mapSteps= */ 2000,
+          /* textSteps= */ 3000,
+          /* mapBatch= */ 4,
+          /* textBatch= */ 4,
+          /* mapRate= */ 2e-3,
+          /* textRate= */ 2e-3,
           /* evaluationDocuments= */ 64,
           List.of(1, 2, 3));
 
