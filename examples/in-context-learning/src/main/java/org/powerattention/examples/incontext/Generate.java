@@ -132,7 +132,8 @@ final class Generate {
           1000 / milliseconds.get(1)[i],
           size.layers() * Arm.SOFTMAX.stateBytes(size, contexts.get(i)) / 1024.0);
     }
-    Plots.writeDecoding(directory.resolve("decoding.png"), arms, x, milliseconds);
+    Path plot = directory.resolve("decoding.png");
+    Plots.unlessUndrawable(out, () -> Plots.writeDecoding(plot, arms, x, milliseconds));
   }
 
   private static double[] time(TrainedModel model, List<Integer> contexts) {

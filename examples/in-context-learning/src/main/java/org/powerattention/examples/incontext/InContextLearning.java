@@ -77,12 +77,13 @@ public final class InContextLearning {
             .setTaskName("Training")
             .setInitialMax(steps)
             .setStyle(terminal ? ProgressBarStyle.UNICODE_BLOCK : ProgressBarStyle.ASCII)
+            .setMaxRenderedLength(terminal ? -1 : 120)
             .setUpdateIntervalMillis(terminal ? 200 : 30_000)
             .build()) {
       Progress progress =
           (run, loss) -> {
             bar.step();
-            bar.setExtraMessage(String.format(Locale.ROOT, " %s, loss %.3f", run, loss));
+            bar.setExtraMessage(String.format(Locale.ROOT, " loss %.3f, %s", loss, run));
           };
       for (Task task : tasks) {
         all.add(train(size, task, directory, device, progress, bar));
@@ -91,11 +92,7 @@ public final class InContextLearning {
     for (Results results : all) {
       results.write(directory);
       out.printf("%n%s%n%s", results.task().name(), results.table());
-      try {
-        Plots.write(results, directory);
-      } catch (LinkageError | RuntimeException e) {
-        out.printf("The plots are left out, because Java cannot draw text here: %s%n", e);
-      }
+      Plots.unlessUndrawable(out, () -> Plots.write(results, directory));
     }
   }
 

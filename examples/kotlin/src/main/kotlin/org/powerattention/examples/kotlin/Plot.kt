@@ -39,12 +39,11 @@ internal class Plot(title: String, xAxis: String, yAxis: String) {
 
   /** Writes it to a PNG file; says so if this machine lacks what Java draws text with. */
   fun writeTo(file: Path) {
-    try {
-      val image = BitmapEncoder.getBufferedImage(chart)
-      file.toAbsolutePath().createParentDirectories().outputStream().use { ImageIO.write(image, "png", it) }
-      println("plot: $file")
-    } catch (e: LinkageError) {
-      println("no plot: this machine lacks what Java draws text with ($e)")
-    }
+    val image =
+        runCatching { BitmapEncoder.getBufferedImage(chart) }
+            .onFailure { println("no plot: this machine lacks what Java draws text with ($it)") }
+            .getOrNull() ?: return
+    file.toAbsolutePath().createParentDirectories().outputStream().use { ImageIO.write(image, "png", it) }
+    println("plot: $file")
   }
 }
