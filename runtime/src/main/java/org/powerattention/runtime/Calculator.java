@@ -31,6 +31,16 @@ public final class Calculator {
   private static final String USAGE =
       "usage: --parameters N --layers N --heads N --context N [--key-heads N] [--head-dim N]";
 
+  /** The options, and the greatest number that each takes: far above any model, below overflow. */
+  private static final Map<String, Double> GREATEST =
+      Map.of(
+          "parameters", 1e15,
+          "layers", 1e5,
+          "heads", 1e5,
+          "key-heads", 1e5,
+          "head-dim", 1e5,
+          "context", 1e12);
+
   /**
    * What the choice depends on.
    *
@@ -54,13 +64,13 @@ public final class Calculator {
     }
 
     /** Returns the bytes of a sequence's states, in fp32. */
-    long stateBytes(KernelSpec spec) {
-      return (long) layers * keyHeads * spec.stateBytes();
+    double stateBytes(KernelSpec spec) {
+      return (double) layers * keyHeads * spec.stateBytes();
     }
 
     /** Returns the bytes of a sequence's keys and values in 16 bits, for softmax attention. */
-    long cacheBytes(int headDim) {
-      return 4L * layers * keyHeads * headDim * context;
+    double cacheBytes(int headDim) {
+      return 4.0 * layers * keyHeads * headDim * context;
     }
 
     /** Returns the declaration that is closest to balance; empty if no state is worth its size. */
@@ -78,11 +88,15 @@ public final class Calculator {
 
   /** Runs it. */
   public static void main(String[] arguments) {
-    System.exit(run(arguments, System.out));
+    System.exit(run(arguments, System.out, System.err));
   }
 
-  /** Prints the comparison and returns the exit status. */
-  static int run(String[] arguments, PrintStream out) {
+  /** Prints the comparison and returns the exit status: 0, or 1 if something is wrong with them. */
+  static int run(String[] arguments, PrintStream out, PrintStream err) {
+    if (List.of(arguments).contains("--help")) {
+      out.println(USAGE);
+      return 0;
+    }
     try {
       Map<String, Double> given = parse(arguments);
       double heads = required(given, "heads");
@@ -101,26 +115,34 @@ public final class Calculator {
       print(model, specs(headDim == null ? HEAD_DIMS : List.of(headDim.intValue())), out);
       return 0;
     } catch (IllegalArgumentException e) {
-      out.println(e.getMessage());
-      out.println(USAGE);
+      err.println(e.getMessage());
+      err.println(USAGE);
       return 1;
     }
   }
 
   private static Map<String, Double> parse(String[] arguments) {
-    List<String> names =
-        List.of("parameters", "layers", "heads", "key-heads", "head-dim", "context");
     Map<String, Double> given = new HashMap<>();
     for (int i = 0; i < arguments.length; i += 2) {
-      String name = arguments[i].startsWith("--") ? arguments[i].substring(2) : arguments[i];
-      if (!names.contains(name)) {
+      String name = arguments[i].startsWith("--") ? arguments[i].substring(2) : "";
+      Double greatest = GREATEST.get(name);
+      if (greatest == null) {
         throw new IllegalArgumentException(arguments[i] + " is not an option");
       }
-      double value = i + 1 < arguments.length ? number(arguments[i + 1]) : Double.NaN;
-      if (!(value >= 1 && Double.isFinite(value))) {
-        throw new IllegalArgumentException("--" + name + " needs a number of at least 1");
+      String text = i + 1 < arguments.length ? arguments[i + 1] : "";
+      double value = number(text);
+      if (!(value >= 1 && value <= greatest && value == Math.rint(value))) {
+        throw new IllegalArgumentException(
+            String.format(
+                Locale.ROOT,
+                "--%s = %s; allowed: whole numbers from 1 to %.0e, also as 124e6",
+                name,
+                text.isEmpty() ? "nothing" : text,
+                greatest));
       }
-      given.put(name, value);
+      if (given.put(name, value) != null) {
+        throw new IllegalArgumentException("--" + name + " is given twice");
+      }
     }
     return given;
   }
@@ -196,7 +218,7 @@ public final class Calculator {
     }
   }
 
-  private static double mib(long bytes) {
-    return bytes / (double) (1 << 20);
+  private static double mib(double bytes) {
+    return bytes / (1 << 20);
   }
 }

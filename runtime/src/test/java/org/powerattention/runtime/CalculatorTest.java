@@ -3,18 +3,50 @@ package org.powerattention.runtime;
 import static com.google.common.truth.Truth.assertThat;
 
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 
 final class CalculatorTest {
   private int status;
+  private String errors = "";
 
   private String run(String... arguments) {
-    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    status = Calculator.run(arguments, new PrintStream(bytes, true, StandardCharsets.UTF_8));
-    return bytes.toString(StandardCharsets.UTF_8);
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    ByteArrayOutputStream err = new ByteArrayOutputStream();
+    status =
+        Calculator.run(
+            arguments,
+            new PrintStream(out, true, StandardCharsets.UTF_8),
+            new PrintStream(err, true, StandardCharsets.UTF_8));
+    errors = err.toString(StandardCharsets.UTF_8);
+    return out.toString(StandardCharsets.UTF_8);
+  }
+
+  private void assertRefused(String message, String arguments) {
+    assertThat(run(arguments.split(" "))).isEmpty();
+    assertThat(errors).contains(message);
+    assertThat(errors).contains("usage:");
+    assertThat(status).isEqualTo(1);
+  }
+
+  /** Runs the command of docs/choosing.md, and looks for each line that is printed below it. */
+  @Test
+  void theExampleOfTheDocumentationIsWhatItPrints() throws IOException {
+    String page = Files.readString(Path.of("..", "docs", "choosing.md"));
+    Matcher command = Pattern.compile("runtime\\.Calculator \\\\\n(.*)\n").matcher(page);
+    assertThat(command.find()).isTrue();
+    List<String> printed = run(command.group(1).trim().split(" ")).lines().toList();
+    int from = page.indexOf("```text\n", command.end()) + "```text\n".length();
+    List<String> shown = page.substring(from, page.indexOf("```", from)).lines().toList();
+    assertThat(shown.size()).isAtLeast(5);
+    assertThat(printed).containsAtLeastElementsIn(shown).inOrder();
   }
 
   @Test
@@ -57,22 +89,34 @@ final class CalculatorTest {
 
   @Test
   void wrongArgumentsAreExplained() {
-    assertThat(run("--parameters", "1e6")).contains("--heads is missing");
-    assertThat(status).isEqualTo(1);
-    assertThat(run("--colour", "1")).contains("--colour is not an option");
-    assertThat(run("--heads", "many")).contains("--heads needs a number");
-    assertThat(
-            run(
-                "--parameters",
-                "1e6",
-                "--layers",
-                "1",
-                "--heads",
-                "4",
-                "--key-heads",
-                "3",
-                "--context",
-                "9"))
-        .contains("key-heads = 3; allowed: divisors of heads = 4");
+    assertRefused("--heads is missing", "--parameters 1e6");
+    assertRefused("--colour is not an option", "--colour 1");
+    assertRefused("heads is not an option", "heads 12");
+    assertRefused("--heads = many; allowed: whole numbers from 1 to 1e+05", "--heads many");
+    assertRefused("--heads = 0; allowed", "--heads 0");
+    assertRefused("--heads = -12; allowed", "--heads -12");
+    assertRefused("--heads = 1.5; allowed", "--heads 1.5");
+    assertRefused("--layers = 1e10; allowed", "--layers 1e10");
+    assertRefused("--context = 1e30; allowed", "--context 1e30");
+    assertRefused("--context = nothing; allowed", "--context");
+    assertRefused("--heads is given twice", "--heads 12 --heads 12");
+    String rest = "--parameters 1e6 --layers 1 --context 9 --heads 4 ";
+    assertRefused("key-heads = 3; allowed: divisors of heads = 4", rest + "--key-heads 3");
+    assertRefused("headDim = 17; allowed: multiples of 16", rest + "--head-dim 17");
+  }
+
+  @Test
+  void helpIsNoError() {
+    assertThat(run("--help")).startsWith("usage:");
+    assertThat(status).isEqualTo(0);
+    assertThat(errors).isEmpty();
+  }
+
+  /** What is printed of the greatest numbers is still positive. */
+  @Test
+  void theGreatestNumbersDoNotOverflow() {
+    String printed = run("--parameters 1e15 --layers 1e5 --heads 1e5 --context 1e12".split(" "));
+    assertThat(status).isEqualTo(0);
+    assertThat(printed).doesNotContain("-");
   }
 }

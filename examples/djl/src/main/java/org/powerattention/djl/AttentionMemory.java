@@ -27,6 +27,11 @@ public final class AttentionMemory implements AutoCloseable {
 
   private final IdentityHashMap<PowerAttentionBlock, Remembered> states = new IdentityHashMap<>();
 
+  /** Whether some layers have taken tokens in that others have not. */
+  private boolean torn;
+
+  private boolean closed;
+
   /** Creates an empty memory. */
   public AttentionMemory() {}
 
@@ -35,20 +40,40 @@ public final class AttentionMemory implements AutoCloseable {
    *
    * @param forward calls the model in inference mode, on this thread
    * @return what it returns
+   * @throws IllegalStateException if this is closed, or a model threw when some of its layers had
+   *     read tokens and others had not; {@link #reset} it then
    */
   public <T> T read(Supplier<T> forward) {
+    if (closed) {
+      throw new IllegalStateException("this AttentionMemory is closed");
+    }
+    if (torn) {
+      throw new IllegalStateException(
+          "a model failed in the middle of what it read, so that its layers remember different"
+              + " tokens; reset this AttentionMemory and read from the beginning");
+    }
     AttentionMemory outer = CURRENT.get();
     CURRENT.set(this);
+    long before = tokensOfAllLayers();
+    boolean done = false;
     try {
-      return forward.get();
+      T result = forward.get();
+      done = true;
+      return result;
     } finally {
+      torn = !done && tokensOfAllLayers() != before;
       CURRENT.set(outer);
     }
+  }
+
+  private long tokensOfAllLayers() {
+    return states.values().stream().mapToLong(Remembered::tokens).sum();
   }
 
   /** Forgets everything. */
   public void reset() {
     states.values().forEach(Remembered::reset);
+    torn = false;
   }
 
   /** Returns the bytes that the states take, of all layers and sequences. */
@@ -59,6 +84,7 @@ public final class AttentionMemory implements AutoCloseable {
   /** Frees the states. */
   @Override
   public void close() {
+    closed = true;
     states.values().forEach(remembered -> remembered.state.close());
     states.clear();
   }

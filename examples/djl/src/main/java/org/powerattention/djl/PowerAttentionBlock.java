@@ -39,6 +39,7 @@ public final class PowerAttentionBlock extends AbstractBlock {
 
   private final PowerAttentionOperator operator;
   private final TensorExchange exchange;
+  private final long width;
   private final int queryHeads;
   private final int keyHeads;
   private final int headDim;
@@ -55,6 +56,7 @@ public final class PowerAttentionBlock extends AbstractBlock {
     KernelSpec spec = builder.operator().spec();
     this.operator = builder.operator();
     this.exchange = new TensorExchange(operator.accelerator(), spec.dtype());
+    this.width = builder.width();
     this.queryHeads = builder.queryHeads();
     this.keyHeads = builder.keyHeads();
     this.headDim = spec.headDim();
@@ -69,7 +71,7 @@ public final class PowerAttentionBlock extends AbstractBlock {
     }
     this.headNorm =
         builder.headNorm() ? addChildBlock("headNorm", LayerNorm.builder().axis(3).build()) : null;
-    this.output = addChildBlock("output", linear(builder.width(), false));
+    this.output = addChildBlock("output", linear(width, false));
   }
 
   /** Returns a builder. */
@@ -95,9 +97,15 @@ public final class PowerAttentionBlock extends AbstractBlock {
       @Nullable PairList<String, Object> params) {
     NDArray x = inputs.singletonOrThrow();
     Shape shape = x.getShape();
+    check(shape, x.getDataType());
     int batch = Math.toIntExact(shape.get(0));
     int tokens = Math.toIntExact(shape.get(1));
-    AttentionMemory memory = training ? null : AttentionMemory.current();
+    AttentionMemory memory = AttentionMemory.current();
+    if (training && memory != null) {
+      throw new IllegalStateException(
+          "PowerAttentionBlock was called in training mode within AttentionMemory.read; states hold"
+              + " no gradients. Call with training = false, or outside of read");
+    }
     AttentionMemory.Remembered remembered =
         memory == null ? null : memory.of(this, operator, batch, keyHeads);
     long start = remembered == null ? 0 : remembered.tokens();
@@ -174,10 +182,7 @@ public final class PowerAttentionBlock extends AbstractBlock {
   @Override
   protected void initializeChildBlocks(NDManager manager, DataType dataType, Shape... inputShapes) {
     Shape input = inputShapes[0];
-    if (input.dimension() != 3) {
-      throw new IllegalArgumentException(
-          "input of shape " + input + "; needed: [batch, tokens, width]");
-    }
+    check(input, dataType);
     List<Linear> projections = new ArrayList<>(List.of(queries, keys, values));
     if (gates != null) {
       projections.add(gates);
@@ -191,6 +196,21 @@ public final class PowerAttentionBlock extends AbstractBlock {
     }
     output.initialize(
         manager, dataType, new Shape(input.get(0), input.get(1), (long) queryHeads * headDim));
+  }
+
+  private void check(Shape input, DataType dataType) {
+    if (input.dimension() != 3 || input.get(2) != width) {
+      throw new IllegalArgumentException(
+          "input of shape " + input + "; needed: [batch, tokens, width = " + width + "]");
+    }
+    // Over bfloat16, PyTorch on the CPU would end the JVM.
+    if (dataType != DataType.FLOAT32) {
+      throw new IllegalArgumentException(
+          "input or parameters of type "
+              + dataType
+              + "; needed: float32, from which a launcher"
+              + " of BF16 or FP16 rounds by itself");
+    }
   }
 
   private static Linear linear(long units, boolean bias) {

@@ -10,6 +10,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import ai.djl.nn.norm.Dropout;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.ParameterStore;
@@ -32,13 +33,19 @@ final class GradientsTest {
 
   @ParameterizedTest
   @CsvSource({
-    "Gated2, 4, 2, true, true, 100",
-    "Gated2, 2, 2, false, false, 400",
-    "Ungated2, 2, 1, true, false, 70",
-    "Gated1, 2, 2, true, true, 150",
+    "Gated2, 4, 2, true, true, 100, 0",
+    "Gated2, 2, 2, false, false, 400, 0.3",
+    "Ungated2, 2, 1, true, false, 70, 0",
+    "Gated1, 2, 2, true, true, 150, 0.3",
   })
   void equalThoseOfTheFormulaThroughResidualLayers(
-      String name, int heads, int keyHeads, boolean rotary, boolean cut, int tokens) {
+      String name,
+      int heads,
+      int keyHeads,
+      boolean rotary,
+      boolean cut,
+      int tokens,
+      float dropped) {
     try (Accelerator device = Accelerator.cpu();
         PowerAttentionOperator operator = operator(name, device);
         NDManager manager = NDManager.newBaseManager("PyTorch");
@@ -62,7 +69,10 @@ final class GradientsTest {
       input.setRequiresGradient(true);
       NDArray probe = manager.randomNormal(shape);
       ParameterStore parameters = new ParameterStore(manager, false);
+      // Of the same seed, both passes drop the same numbers.
+      Dropout dropout = Dropout.builder().optRate(dropped).build();
 
+      manager.getEngine().setRandomSeed(8);
       double loss;
       try (Trainer trainer = PowerAttentionTrainer.of(model, config());
           GradientCollector collector = trainer.newGradientCollector()) {
@@ -70,8 +80,8 @@ final class GradientsTest {
         for (PowerAttentionBlock block : blocks) {
           NDList here =
               cut ? new GradientCut().forward(parameters, new NDList(x), true) : new NDList(x);
-          NDArray y = block.forward(parameters, Formula.norm(here), true).singletonOrThrow();
-          x = here.singletonOrThrow().add(y);
+          NDList y = block.forward(parameters, Formula.norm(here), true);
+          x = here.singletonOrThrow().add(dropout.forward(parameters, y, true).singletonOrThrow());
         }
         NDArray target = x.mul(probe).tanh().sum();
         loss = target.getFloat();
@@ -79,12 +89,14 @@ final class GradientsTest {
       }
       Map<String, float[]> actual = takeGradients(input, blocks);
 
+      manager.getEngine().setRandomSeed(8);
       double expectedLoss;
       try (GradientCollector collector = manager.getEngine().newGradientCollector()) {
         NDArray x = input;
         for (PowerAttentionBlock block : blocks) {
           Formula formula = Formula.of(block, heads, keyHeads, rotary);
-          x = x.add(formula.layer(Formula.norm(new NDList(x)).singletonOrThrow()));
+          NDList y = new NDList(formula.layer(Formula.norm(new NDList(x)).singletonOrThrow()));
+          x = x.add(dropout.forward(parameters, y, true).singletonOrThrow());
         }
         NDArray target = x.mul(probe).tanh().sum();
         expectedLoss = target.getFloat();

@@ -135,7 +135,7 @@ final class PowerAttentionBlockTest {
         "keyHeads = 2 with heads = 3", () -> builder().setHeads(3).optKeyHeads(2).build());
     assertRefused("initialGate = 1.0", () -> builder().optInitialGate(1));
     assertRefused(
-        "needed: [batch, tokens, width]",
+        "needed: [batch, tokens, width = 24]",
         () -> builder().build().initialize(manager, DataType.FLOAT32, new Shape(3, WIDTH)));
   }
 

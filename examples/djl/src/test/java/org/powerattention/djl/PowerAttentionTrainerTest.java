@@ -17,11 +17,13 @@ import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.loss.Loss;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
+import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.powerattention.runtime.Accelerator;
 
 final class PowerAttentionTrainerTest {
@@ -33,16 +35,19 @@ final class PowerAttentionTrainerTest {
 
   @BeforeEach
   void build() {
-    model.setBlock(
-        new SequentialBlock()
-            .add(Linear.builder().setUnits(8).build())
-            .add(
-                PowerAttentionBlock.builder()
-                    .setOperator(launcher.operator())
-                    .setWidth(8)
-                    .setHeads(2)
-                    .build())
-            .add(Linear.builder().setUnits(8).build()));
+    model.setBlock(block());
+  }
+
+  private SequentialBlock block() {
+    return new SequentialBlock()
+        .add(Linear.builder().setUnits(8).build())
+        .add(
+            PowerAttentionBlock.builder()
+                .setOperator(launcher.operator())
+                .setWidth(8)
+                .setHeads(2)
+                .build())
+        .add(Linear.builder().setUnits(8).build());
   }
 
   @AfterEach
@@ -68,6 +73,36 @@ final class PowerAttentionTrainerTest {
       EasyTrain.fit(trainer, 10, dataset, null);
       assertThat(loss(trainer, data, labels)).isLessThan(0.5 * lossBefore);
       assertThat(firstWeight()).isNotEqualTo(before);
+    }
+  }
+
+  @Test
+  void aSavedModelIsLoadedAndTrainedOn(@TempDir Path directory) throws Exception {
+    float[] written;
+    NDList input;
+    try (Trainer trainer = PowerAttentionTrainer.of(model, GradientsTest.config())) {
+      trainer.initialize(SHAPE);
+      input = new NDList(model.getNDManager().randomNormal(SHAPE));
+      written = trainer.evaluate(input).singletonOrThrow().toFloatArray();
+      model.save(directory, "model");
+    }
+    try (Model loaded = Model.newInstance("model", "PyTorch")) {
+      loaded.setBlock(block());
+      loaded.load(directory, "model");
+      try (Trainer trainer = PowerAttentionTrainer.of(loaded, GradientsTest.config())) {
+        trainer.initialize(SHAPE);
+        float[] read = trainer.evaluate(input).singletonOrThrow().toFloatArray();
+        assertThat(read).isEqualTo(written);
+        try (GradientCollector collector = trainer.newGradientCollector()) {
+          collector.backward(trainer.forward(input).singletonOrThrow().square().sum());
+        }
+        trainer.step();
+        for (var parameter : loaded.getBlock().getParameters().values()) {
+          assertThat(parameter.requiresGradient()).isTrue();
+        }
+        float[] trained = trainer.evaluate(input).singletonOrThrow().toFloatArray();
+        assertThat(trained).isNotEqualTo(written);
+      }
     }
   }
 

@@ -83,16 +83,16 @@ internal class LetterModel(private val attention: PowerAttentionOperator) : Auto
     }
   }
 
-  /** Goes on writing where [start] ends, letter by letter; each takes the same time. */
-  fun write(start: String): Sequence<Char> = sequence {
+  /** Goes on writing where [start] ends; [write] is told each letter, which takes the same time. */
+  fun goOn(start: String, letters: Int, write: (Char) -> Unit) {
     val random = Random(1)
     model.ndManager.newSubManager().use { manager ->
       AttentionMemory().use { memory ->
         var read = start
-        while (true) {
+        repeat(letters) {
           val chances = memory.read { guess(manager, read) }
           val letter = ALPHABET[random.draw(chances)]
-          yield(letter)
+          write(letter)
           read = letter.toString()
         }
       }

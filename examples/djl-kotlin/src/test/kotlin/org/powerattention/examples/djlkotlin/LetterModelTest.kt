@@ -13,8 +13,9 @@ internal class LetterModelTest {
       LettersLauncher.on(device).use { attention ->
         LetterModel(attention.operator()).use { model ->
           model.learn(text, steps = 60) { _, loss -> losses += loss }
-          val written = model.write("to be or not to be that is ").take(12).joinToString("")
-          assertThat(written).isEqualTo("the question")
+          val written = StringBuilder()
+          model.goOn("to be or not to be that is ", letters = 12) { written.append(it) }
+          assertThat(written.toString()).isEqualTo("the question")
         }
       }
     }

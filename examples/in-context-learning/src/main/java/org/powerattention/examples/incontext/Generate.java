@@ -105,7 +105,7 @@ final class Generate {
       Size size, Task task, Path directory, Accelerator device, PrintStream out)
       throws IOException {
     List<Arm> arms = List.of(Arm.POWER, Arm.SOFTMAX);
-    int longest = size.equals(Size.SMOKE) ? 1024 : LONGEST;
+    int longest = size.name().startsWith(Size.SMOKE.name()) ? 1024 : LONGEST;
     List<Integer> contexts = new ArrayList<>();
     for (int context = 256; context <= longest; context *= 4) {
       contexts.add(context);
@@ -132,7 +132,8 @@ final class Generate {
           1000 / milliseconds.get(1)[i],
           size.layers() * Arm.SOFTMAX.stateBytes(size, contexts.get(i)) / 1024.0);
     }
-    Plots.writeDecoding(directory.resolve("decoding.png"), arms, x, milliseconds);
+    Path plot = directory.resolve("decoding.png");
+    Plots.unlessUndrawable(out, () -> Plots.writeDecoding(plot, arms, x, milliseconds));
   }
 
   private static double[] time(TrainedModel model, List<Integer> contexts) {

@@ -2,6 +2,7 @@ package org.powerattention.examples.incontext;
 
 import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,11 +22,21 @@ public final class InContextLearning {
    * @param arguments {@code train}, {@code map} or {@code text} (one of the two tasks only), or
    *     {@code generate}; the size, {@code small} by default; where results and checkpoints go; the
    *     text, a file or a directory
-   * @throws IOException if the text cannot be read or results cannot be written
    */
-  public static void main(String... arguments) throws IOException {
+  public static void main(String... arguments) {
     // Nothing is shown on a screen, so that none is needed.
     System.setProperty("java.awt.headless", "true");
+    try {
+      run(arguments);
+    } catch (IOException | IllegalArgumentException e) {
+      // What the user can put right; the place in the program does not help.
+      System.err.println(
+          e instanceof NoSuchFileException ? "there is no " + e.getMessage() : e.getMessage());
+      System.exit(1);
+    }
+  }
+
+  private static void run(String... arguments) throws IOException {
     String what = argument(arguments, 0, "train").toLowerCase(Locale.ROOT);
     Size size = Size.of(argument(arguments, 1, "small"));
     Path results = Path.of(argument(arguments, 2, "results"));
@@ -66,12 +77,13 @@ public final class InContextLearning {
             .setTaskName("Training")
             .setInitialMax(steps)
             .setStyle(terminal ? ProgressBarStyle.UNICODE_BLOCK : ProgressBarStyle.ASCII)
+            .setMaxRenderedLength(terminal ? -1 : 120)
             .setUpdateIntervalMillis(terminal ? 200 : 30_000)
             .build()) {
       Progress progress =
           (run, loss) -> {
             bar.step();
-            bar.setExtraMessage(String.format(Locale.ROOT, " %s, loss %.3f", run, loss));
+            bar.setExtraMessage(String.format(Locale.ROOT, " loss %.3f, %s", loss, run));
           };
       for (Task task : tasks) {
         all.add(train(size, task, directory, device, progress, bar));
@@ -80,11 +92,7 @@ public final class InContextLearning {
     for (Results results : all) {
       results.write(directory);
       out.printf("%n%s%n%s", results.task().name(), results.table());
-      try {
-        Plots.write(results, directory);
-      } catch (LinkageError | RuntimeException e) {
-        out.printf("The plots are left out, because Java cannot draw text here: %s%n", e);
-      }
+      Plots.unlessUndrawable(out, () -> Plots.write(results, directory));
     }
   }
 

@@ -73,6 +73,16 @@ record MapTask(Size size) implements Task {
   }
 
   @Override
+  public int fingerprint() {
+    return 0; // it follows from the size
+  }
+
+  @Override
+  public double learningRate() {
+    return size.mapRate();
+  }
+
+  @Override
   public int steps() {
     return size.mapSteps();
   }

@@ -7,6 +7,7 @@ import java.awt.Graphics2D;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -44,7 +45,22 @@ final class Plots {
           Arm.LINEAR, SeriesMarkers.CIRCLE,
           Arm.WINDOW, SeriesMarkers.DIAMOND);
 
+  /** Writes plots. */
+  interface Drawing {
+    /** Does it. */
+    void draw() throws IOException;
+  }
+
   private Plots() {}
+
+  /** Draws, but says so and goes on where a slim machine lacks what Java draws text with. */
+  static void unlessUndrawable(PrintStream out, Drawing drawing) throws IOException {
+    try {
+      drawing.draw();
+    } catch (LinkageError | InternalError | RuntimeException e) {
+      out.printf("Plots are left out, because Java cannot draw text here: %s%n", e);
+    }
+  }
 
   /** Writes the loss by position, and learning curves against three measures of effort. */
   static void write(Results results, Path directory) throws IOException {

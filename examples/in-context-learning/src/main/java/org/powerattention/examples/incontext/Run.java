@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalInt;
 import org.powerattention.runtime.Accelerator;
 
 /**
@@ -35,6 +36,11 @@ record Run(Size size, Task task, Arm arm, int seed, Path directory) {
         task.name() + "-" + size.name() + "-" + arm.key() + "-" + seed + ".checkpoint");
   }
 
+  /** Returns what the size and the data hash to; a run does not go on from that of another. */
+  private int kind() {
+    return 31 * size.toString().hashCode() + task.fingerprint();
+  }
+
   /**
    * Trains to the end.
    *
@@ -42,7 +48,8 @@ record Run(Size size, Task task, Arm arm, int seed, Path directory) {
    */
   Outcome train(Accelerator device, int lastStep, Progress progress) throws IOException {
     try (TrainedModel model = new TrainedModel(size, task, arm, seed, device)) {
-      List<Curve> curve = new ArrayList<>(Checkpoint.read(checkpoint(), model.state()));
+      List<Curve> curve =
+          new ArrayList<>(Checkpoint.read(checkpoint(), OptionalInt.of(kind()), model.state()));
       Curve last = curve.isEmpty() ? new Curve(0, 0, 0, 0) : curve.get(curve.size() - 1);
       double seconds = last.seconds();
       double cpuSeconds = last.cpuSeconds();
@@ -62,7 +69,7 @@ record Run(Size size, Task task, Arm arm, int seed, Path directory) {
         if (step % interval == 0 || step == task.steps()) {
           double score = Arrays.stream(model.lossByPosition(unseen)).average().orElseThrow();
           curve.add(new Curve(step, seconds, cpuSeconds, score));
-          Checkpoint.write(checkpoint(), model.state(), curve);
+          Checkpoint.write(checkpoint(), kind(), model.state(), curve);
         }
       }
       return new Outcome(
@@ -83,13 +90,16 @@ record Run(Size size, Task task, Arm arm, int seed, Path directory) {
         .orElse(Double.NaN);
   }
 
-  /** Returns the trained model. */
+  /** Returns the trained model, whatever text it was trained on. */
   TrainedModel load(Accelerator device) throws IOException {
     TrainedModel model = new TrainedModel(size, task, arm, seed, device);
-    List<Curve> curve = Checkpoint.read(checkpoint(), model.state());
+    List<Curve> curve = Checkpoint.read(checkpoint(), OptionalInt.empty(), model.state());
     if (curve.isEmpty() || curve.get(curve.size() - 1).step() != task.steps()) {
       model.close();
-      throw new IOException(checkpoint() + " is not of a finished run; run the task train first");
+      throw new IOException(
+          checkpoint()
+              + " is not there, or not of a finished run: what generates has to be trained first,"
+              + " by the same command without -Dtask=generate");
     }
     return model;
   }

@@ -29,6 +29,12 @@ interface Task {
   /** Returns the documents of an optimiser step. */
   int batch();
 
+  /** Returns a number that tells its data from that of another. */
+  int fingerprint();
+
+  /** Returns the greatest learning rate. */
+  double learningRate();
+
   /** Returns the optimiser steps of a run. */
   int steps();
 }

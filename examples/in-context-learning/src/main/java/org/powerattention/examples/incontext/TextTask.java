@@ -1,7 +1,7 @@
 package org.powerattention.examples.incontext;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -43,11 +43,12 @@ final class TextTask implements Task {
     if (Files.isRegularFile(path)) {
       return new TextTask(size, Files.readAllBytes(path));
     }
-    StringBuilder text = new StringBuilder();
+    ByteArrayOutputStream text = new ByteArrayOutputStream();
     for (Path file : shuffled(path)) {
-      text.append(Files.readString(file)).append('\n');
+      text.writeBytes(Files.readAllBytes(file));
+      text.write('\n');
     }
-    return new TextTask(size, text.toString().getBytes(StandardCharsets.UTF_8));
+    return new TextTask(size, text.toByteArray());
   }
 
   /** Files by a hash of their paths, so that the last tenth is like the rest. */
@@ -117,6 +118,16 @@ final class TextTask implements Task {
   @Override
   public int batch() {
     return size.textBatch();
+  }
+
+  @Override
+  public int fingerprint() {
+    return Arrays.hashCode(text);
+  }
+
+  @Override
+  public double learningRate() {
+    return size.textRate();
   }
 
   @Override

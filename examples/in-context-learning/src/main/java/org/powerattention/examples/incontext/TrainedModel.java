@@ -23,8 +23,6 @@ import org.powerattention.runtime.PowerAttentionOperator;
 
 /** A model of one arm with its optimiser; new, or brought to where a checkpoint left it. */
 final class TrainedModel implements AutoCloseable {
-  private static final double LEARNING_RATE = 3e-3;
-
   private final Size size;
   private final Task task;
   private final Arm arm;
@@ -40,7 +38,7 @@ final class TrainedModel implements AutoCloseable {
     this.arm = arm;
     this.operator = arm.load(size, device);
     this.model = Model.newInstance(arm.key(), "PyTorch");
-    this.optimizer = new ResumableAdam(LEARNING_RATE, task.steps());
+    this.optimizer = new ResumableAdam(task.learningRate(), task.steps());
     for (int i = 0; i < size.layers(); i++) {
       attentions.add(arm.layer(size, task.rotary(), operator));
     }

@@ -1,6 +1,7 @@
 package org.powerattention.examples.incontext;
 
 import static com.google.common.truth.Truth.assertThat;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -68,6 +69,27 @@ final class RunTest {
         assertThat(last).usingTolerance(1e-3).containsExactly(whole).inOrder();
       }
     }
+  }
+
+  @Test
+  void aCheckpointOfAnotherTextOrSizeIsRefused(@TempDir Path directory) throws IOException {
+    Task task = new TextTask(Size.SMOKE, TEXT);
+    new Run(Size.SMOKE, task, Arm.LINEAR, 1, directory).train(device, 1, (run, loss) -> {});
+    byte[] text = TEXT.clone();
+    text[7] = '!';
+    Run other = new Run(Size.SMOKE, new TextTask(Size.SMOKE, text), Arm.LINEAR, 1, directory);
+    Exception e =
+        assertThrows(IOException.class, () -> other.train(device, task.steps(), (run, loss) -> {}));
+    assertThat(e).hasMessageThat().contains("another size or text");
+    // Of another number of steps, it is another file.
+    Size longer = Size.of("smoke:9");
+    Run longerRun = new Run(longer, new TextTask(longer, TEXT), Arm.LINEAR, 1, directory);
+    Outcome outcome = longerRun.train(device, 9, (run, loss) -> {});
+    assertThat(outcome.curve().stream().map(Curve::step).toList())
+        .containsExactly(1, 2, 3, 4, 5, 6, 7, 8, 9)
+        .inOrder();
+    assertThrows(IllegalArgumentException.class, () -> Size.of("huge"));
+    assertThrows(IllegalArgumentException.class, () -> Size.of("small:0"));
   }
 
   @Test
