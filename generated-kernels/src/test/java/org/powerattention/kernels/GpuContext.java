@@ -1,11 +1,13 @@
 package org.powerattention.kernels;
 
 import static com.google.common.truth.Truth.assertThat;
+import static com.google.common.truth.Truth.assertWithMessage;
 
 import java.lang.reflect.Constructor;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUevent;
+import jcuda.driver.CUresult;
 import jcuda.driver.CUstream;
 import jcuda.driver.JCudaDriver;
 import org.powerattention.runtime.Accelerator;
@@ -43,23 +45,29 @@ final class GpuContext implements AutoCloseable {
 
   /**
    * Returns the milliseconds that work on two streams takes together, from the first's beginning to
-   * the end of both.
+   * the end of both. Only the device's time counts: nothing begins before all is enqueued.
    *
+   * @param before enqueues what keeps the first stream busy meanwhile
    * @param work enqueues it
    */
-  double milliseconds(Stream first, Stream second, Runnable work) {
+  double milliseconds(Stream first, Stream second, Runnable before, Runnable work) {
     CUstream a = stream(first);
     CUstream b = stream(second);
     CUevent start = event();
     CUevent secondEnd = event();
     CUevent end = event();
+    before.run();
     check(JCudaDriver.cuEventRecord(start, a));
     check(JCudaDriver.cuStreamWaitEvent(b, start, 0));
     work.run();
+    int reached = JCudaDriver.cuEventQuery(start);
     check(JCudaDriver.cuEventRecord(secondEnd, b));
     check(JCudaDriver.cuStreamWaitEvent(a, secondEnd, 0));
     check(JCudaDriver.cuEventRecord(end, a));
     check(JCudaDriver.cuEventSynchronize(end));
+    assertWithMessage("what came before ended before all was enqueued; the result of cuEventQuery")
+        .that(reached)
+        .isEqualTo(CUresult.CUDA_ERROR_NOT_READY);
     float[] milliseconds = new float[1];
     check(JCudaDriver.cuEventElapsedTime(milliseconds, start, end));
     for (CUevent event : new CUevent[] {start, secondEnd, end}) {

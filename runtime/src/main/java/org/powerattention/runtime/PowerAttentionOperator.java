@@ -5,6 +5,8 @@ import java.io.InputStream;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.KernelSpec;
+import org.powerattention.runtime.events.Nvtx;
+import org.powerattention.runtime.events.Ranges;
 import org.powerattention.runtime.spi.LoadedProgram;
 
 /**
@@ -53,10 +55,18 @@ public final class PowerAttentionOperator implements AutoCloseable {
    * @throws PowerAttentionException if it cannot be compiled or loaded; the message says why
    */
   public static PowerAttentionOperator load(Accelerator accelerator, KernelProgram program) {
+    return load(accelerator, program, Nvtx.ofProcess());
+  }
+
+  static PowerAttentionOperator load(
+      Accelerator accelerator, KernelProgram program, @Nullable Ranges ranges) {
     accelerator.checkOpen();
     LoadedProgram loaded =
         new RecordedProgram(
             accelerator.backend().load(program), program.name(), accelerator.name());
+    if (ranges != null) {
+      loaded = new RangedProgram(loaded, ranges, program.name());
+    }
     return new PowerAttentionOperator(accelerator, program.name(), program.spec(), loaded);
   }
 

@@ -185,11 +185,18 @@ final class Startup {
   /** Starts with an archive of the classes that a run before has loaded. */
   private void shared(String what, String device, String classPath) throws Exception {
     String archive = directory.resolve(device + ".jsa").toString();
-    double ignored =
-        run(
-            java(device, classPath, List.of("-XX:ArchiveClassesAtExit=" + archive)),
-            FirstResult.LINE);
-    if (Files.exists(Path.of(archive))) {
+    boolean made;
+    try {
+      double ignored =
+          run(
+              java(device, classPath, List.of("-XX:ArchiveClassesAtExit=" + archive)),
+              FirstResult.LINE);
+      made = Files.exists(Path.of(archive));
+    } catch (IllegalStateException e) {
+      // A virtual machine without an archive of the JDK's own classes refuses to start with this.
+      made = false;
+    }
+    if (made) {
       start(what, java(device, classPath, List.of("-XX:SharedArchiveFile=" + archive)));
     } else {
       System.out.println("No times with a shared archive: this Java runtime makes none.");
