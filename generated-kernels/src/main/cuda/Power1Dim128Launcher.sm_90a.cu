@@ -30,21 +30,22 @@ constexpr int kRowStride = 136;                 // elements of a row in shared m
 constexpr int kRowBlocks = 1;                   // blocks of 16 rows of a warp
 constexpr int kOutputGroups = 3;                // warpgroups of an output block that multiply
 constexpr int kSlabStages = 4;                  // slabs of a snapshot that it holds
-constexpr int kKeyStages = 2;                   // tiles of keys and values that it holds
+constexpr int kKeyStages = 3;                   // tiles of keys and values that it holds
 constexpr int kMultiplierRegisters = 160;       // registers of a thread of these
 constexpr int kBringerRegisters = 32;           // of a thread that brings operands
 constexpr int kSumColumns = 128;                // value columns, and those of the sums of weights
 constexpr int kStateGroups = 2;                 // warpgroups of a state block that multiply
 constexpr int kGroupTiles = 1;                  // tiles of 64 features of each
 constexpr int kStateStages = 3;                 // steps of tokens that it holds
+constexpr int kRawStages = 3;                   // steps of keys as they are that it holds
 constexpr int kStateMultiplierRegisters = 184;  // registers of a thread of these
 constexpr int kStateBringerRegisters = 136;     // of a thread that brings operands
 constexpr int kOutputRows = 192;                // query rows of an output block
 constexpr int kOutputThreads = 512;             // its threads
-constexpr int kOutputSharedBytes = 185952;      // its shared memory, bytes
+constexpr int kOutputSharedBytes = 218480;      // its shared memory, bytes
 constexpr int kStateFeatures = 128;             // features of a state block
 constexpr int kStateThreads = 384;              // its threads
-constexpr int kStateSharedBytes = 163376;       // its shared memory, bytes
+constexpr int kStateSharedBytes = 163632;       // its shared memory, bytes
 constexpr long long kSnapshotBytes = 32768;     // state of one head at one chunk's start, bytes
 
 // Elements of q, k, v and y: bits of a 16-bit float, or a float.
@@ -110,7 +111,7 @@ struct Arguments {
 };
 
 // Dynamic shared memory; each kernel lays its own struct over it.
-extern __shared__ __align__(128) unsigned char shared_memory[];
+extern __shared__ __align__(1024) unsigned char shared_memory[];
 
 // Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
 constexpr int64 kStateNumbers = (int64)kFeatures * kHeadDim;
@@ -331,12 +332,21 @@ __device__ __forceinline__ Pair pair_of(float low, float high) {
 
 __device__ __forceinline__ Pair pair_of(TwoElements elements) { return elements; }
 
+// Written so that a product takes it as a choice of its operand's halves, without an instruction more.
 __device__ __forceinline__ Pair both_low(TwoElements elements) {
-  return __byte_perm(elements, elements, 0x1010);
+  Pair both;
+  asm("{.reg .b16 low, high; mov.b32 {low, high}, %1; mov.b32 %0, {low, low};}"
+      : "=r"(both)
+      : "r"(elements));
+  return both;
 }
 
 __device__ __forceinline__ Pair both_high(TwoElements elements) {
-  return __byte_perm(elements, elements, 0x3232);
+  Pair both;
+  asm("{.reg .b16 low, high; mov.b32 {low, high}, %1; mov.b32 %0, {high, high};}"
+      : "=r"(both)
+      : "r"(elements));
+  return both;
 }
 
 // A product is a fused multiply-add with -0: sm_80 has no bf16 multiplication.
@@ -474,14 +484,16 @@ __device__ __forceinline__ void key_features(
   }
 }
 
-// Features of 16 queries as the A operand of output_pass: `low` and `high` are queries g and g + 8.
+// Features of 16 queries as the A operand of output_pass: `low` and `high` are queries g and g + 8,
+// each a pointer or a PanelRow.
+template <typename Row>
 __device__ __forceinline__ void query_features(
-    Pair (&a)[4], const element* low, const element* high, const FeatureBlock& block, int t) {
+    Pair (&a)[4], Row low, Row high, const FeatureBlock& block, int t) {
   const int column = block.index * 16 + 2 * t;
   a[0] = pair_of(load_two(low + column));
   a[1] = pair_of(load_two(high + column));
-  a[2] = pair_of(load_two(low + column + 8));
-  a[3] = pair_of(load_two(high + column + 8));
+  a[2] = pair_of(load_two(low + (column + 8)));
+  a[3] = pair_of(load_two(high + (column + 8)));
 }
 
 // Rows on both sides of a joint, where one call ends and another goes on from its state. Near it a
@@ -945,13 +957,6 @@ __device__ __forceinline__ uint64 summed_rows(const void* rows) {
          (uint64)8 << 32;
 }
 
-// Describes an operand whose columns are summed over: all rows by 16 columns.
-template <int kColumns>
-__device__ __forceinline__ uint64 summed_columns(const void* rows) {
-  return (uint64)((shared_address(rows) & 0x3ffff) >> 4) | (uint64)8 << 16 |
-         (uint64)kColumns << 32;
-}
-
 // 1, which the compiler cannot know. Where sums go from one run of products to the next untouched, it
 // would do products one by one; multiplying by this in between keeps them together.
 __device__ __forceinline__ float unknown_one(const Arguments& args) {
@@ -960,40 +965,18 @@ __device__ __forceinline__ float unknown_one(const Arguments& args) {
 
 // Products of 64 rows by a warpgroup. Lane l of warp w holds rows 16 w + l / 4 and 8 further, and
 // of every 8 columns the two from 2 (l % 4) on: four of `sums`, in the order of mma_16's; and `a`
-// likewise. b lies in shared memory: see summed_rows and summed_columns.
-
-// sums [64 x 64] += a [64 x 16] b [16 x 64]
-template <bool kSummedRows>
-__device__ __forceinline__ void multiply_group(
-    float (&sums)[32], const uint32 (&a)[4], uint64 b) {
-  asm volatile(
-      "{\n.reg .pred add;\nsetp.ne.b32 add, 1, 0;\n"
-      "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
-      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, "
-      "%18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
-      "{%32, %33, %34, %35}, %36, add, 1, 1, %37;\n}\n"
-      : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3]), "+f"(sums[4]),
-        "+f"(sums[5]), "+f"(sums[6]), "+f"(sums[7]), "+f"(sums[8]), "+f"(sums[9]),
-        "+f"(sums[10]), "+f"(sums[11]), "+f"(sums[12]), "+f"(sums[13]), "+f"(sums[14]),
-        "+f"(sums[15]), "+f"(sums[16]), "+f"(sums[17]), "+f"(sums[18]), "+f"(sums[19]),
-        "+f"(sums[20]), "+f"(sums[21]), "+f"(sums[22]), "+f"(sums[23]), "+f"(sums[24]),
-        "+f"(sums[25]), "+f"(sums[26]), "+f"(sums[27]), "+f"(sums[28]), "+f"(sums[29]),
-        "+f"(sums[30]), "+f"(sums[31])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"((int)kSummedRows));
-}
+// likewise. b lies in shared memory, its rows summed over.
 
 // sums [64 x 128] += a [64 x 16] b [16 x 128]
-template <bool kSummedRows>
 __device__ __forceinline__ void multiply_group(
     float (&sums)[64], const uint32 (&a)[4], uint64 b) {
   asm volatile(
-      "{\n.reg .pred add;\nsetp.ne.b32 add, 1, 0;\n"
       "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
       "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, "
       "%18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, "
       "%34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, "
       "%50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
-      "{%64, %65, %66, %67}, %68, add, 1, 1, %69;\n}\n"
+      "{%64, %65, %66, %67}, %68, 1, 1, 1, 1;"
       : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3]), "+f"(sums[4]),
         "+f"(sums[5]), "+f"(sums[6]), "+f"(sums[7]), "+f"(sums[8]), "+f"(sums[9]),
         "+f"(sums[10]), "+f"(sums[11]), "+f"(sums[12]), "+f"(sums[13]), "+f"(sums[14]),
@@ -1007,27 +990,162 @@ __device__ __forceinline__ void multiply_group(
         "+f"(sums[50]), "+f"(sums[51]), "+f"(sums[52]), "+f"(sums[53]), "+f"(sums[54]),
         "+f"(sums[55]), "+f"(sums[56]), "+f"(sums[57]), "+f"(sums[58]), "+f"(sums[59]),
         "+f"(sums[60]), "+f"(sums[61]), "+f"(sums[62]), "+f"(sums[63])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"((int)kSummedRows));
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
 }
 
-// sums [64 x 64] = a [64 x 16] b [16 x 64]
-template <bool kSummedRows>
-__device__ __forceinline__ void begin_group(
-    float (&sums)[32], const uint32 (&a)[4], uint64 b) {
+// sums [64 x 128] += a [64 x 16] b [16 x 128]
+__device__ __forceinline__ void multiply_values(
+    float (&sums)[64], const uint32 (&a)[4], uint64 b) {
   asm volatile(
-      "{\n.reg .pred add;\nsetp.ne.b32 add, 0, 0;\n"
-      "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+      "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
       "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, "
-      "%18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
-      "{%32, %33, %34, %35}, %36, add, 1, 1, %37;\n}\n"
-      : "=f"(sums[0]), "=f"(sums[1]), "=f"(sums[2]), "=f"(sums[3]), "=f"(sums[4]),
-        "=f"(sums[5]), "=f"(sums[6]), "=f"(sums[7]), "=f"(sums[8]), "=f"(sums[9]),
-        "=f"(sums[10]), "=f"(sums[11]), "=f"(sums[12]), "=f"(sums[13]), "=f"(sums[14]),
-        "=f"(sums[15]), "=f"(sums[16]), "=f"(sums[17]), "=f"(sums[18]), "=f"(sums[19]),
-        "=f"(sums[20]), "=f"(sums[21]), "=f"(sums[22]), "=f"(sums[23]), "=f"(sums[24]),
-        "=f"(sums[25]), "=f"(sums[26]), "=f"(sums[27]), "=f"(sums[28]), "=f"(sums[29]),
-        "=f"(sums[30]), "=f"(sums[31])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"((int)kSummedRows));
+      "%18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, "
+      "%34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, "
+      "%50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
+      "{%64, %65, %66, %67}, %68, 1, 1, 1, 1;"
+      : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3]), "+f"(sums[4]),
+        "+f"(sums[5]), "+f"(sums[6]), "+f"(sums[7]), "+f"(sums[8]), "+f"(sums[9]),
+        "+f"(sums[10]), "+f"(sums[11]), "+f"(sums[12]), "+f"(sums[13]), "+f"(sums[14]),
+        "+f"(sums[15]), "+f"(sums[16]), "+f"(sums[17]), "+f"(sums[18]), "+f"(sums[19]),
+        "+f"(sums[20]), "+f"(sums[21]), "+f"(sums[22]), "+f"(sums[23]), "+f"(sums[24]),
+        "+f"(sums[25]), "+f"(sums[26]), "+f"(sums[27]), "+f"(sums[28]), "+f"(sums[29]),
+        "+f"(sums[30]), "+f"(sums[31]), "+f"(sums[32]), "+f"(sums[33]), "+f"(sums[34]),
+        "+f"(sums[35]), "+f"(sums[36]), "+f"(sums[37]), "+f"(sums[38]), "+f"(sums[39]),
+        "+f"(sums[40]), "+f"(sums[41]), "+f"(sums[42]), "+f"(sums[43]), "+f"(sums[44]),
+        "+f"(sums[45]), "+f"(sums[46]), "+f"(sums[47]), "+f"(sums[48]), "+f"(sums[49]),
+        "+f"(sums[50]), "+f"(sums[51]), "+f"(sums[52]), "+f"(sums[53]), "+f"(sums[54]),
+        "+f"(sums[55]), "+f"(sums[56]), "+f"(sums[57]), "+f"(sums[58]), "+f"(sums[59]),
+        "+f"(sums[60]), "+f"(sums[61]), "+f"(sums[62]), "+f"(sums[63])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
+}
+
+// An operand of a product in shared memory: in units of 16 bytes, where it begins, and two distances
+// whose meaning depends on its layout; where that is core matrices, between those that follow one
+// another along the summed dimension and along the other. Only the low word depends on the place.
+struct Operand {
+  uint32 low;
+  uint32 high;
+
+  // Further on in the same matrix, in units of 16 bytes.
+  __device__ __forceinline__ Operand operator+(int distance) const {
+    return Operand{low + distance, high};
+  }
+
+  __device__ __forceinline__ uint64 packed() const { return (uint64)high << 32 | low; }
+};
+
+__device__ __forceinline__ Operand operand(const element* matrix, uint32 first, uint32 second) {
+  return Operand{shared_address(matrix) >> 4 | first << 16, second};
+}
+
+// d = a b, or d += a b if `accumulate`, of bf16 in shared memory: a [64 x 16] and b [16 x 64], rows of
+// whose matrix are columns of b. d holds of rows g and g + 8 of a warp's 16, for every 8 columns,
+// (g, 2t), (g, 2t+1), (g+8, 2t), (g+8, 2t+1), with g = lane / 4 and t = lane % 4.
+__device__ __forceinline__ void wgmma_shared(
+    float (&d)[32], Operand a, Operand b, bool accumulate) {
+  asm volatile(
+      "{\n"
+      ".reg .pred p;\n"
+      ".reg .b64 a, b;\n"
+      "setp.ne.b32 p, %36, 0;\n"
+      "mov.b64 a, {%32, %33};\n"
+      "mov.b64 b, {%34, %35};\n"
+      "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+      "a, b, p, 1, 1, 0, 0;\n"
+      "}"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]),
+        "+f"(d[7]), "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]),
+        "+f"(d[14]), "+f"(d[15]), "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]),
+        "+f"(d[21]), "+f"(d[22]), "+f"(d[23]), "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]),
+        "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31])
+      : "r"(a.low), "r"(a.high), "r"(b.low), "r"(b.high), "r"((int)accumulate));
+}
+
+__device__ __forceinline__ void wgmma_shared_begin(
+    float (&d)[32], Operand a, Operand b, bool accumulate) {
+  asm volatile(
+      "{\n"
+      ".reg .pred p;\n"
+      ".reg .b64 a, b;\n"
+      "setp.ne.b32 p, %36, 0;\n"
+      "mov.b64 a, {%32, %33};\n"
+      "mov.b64 b, {%34, %35};\n"
+      "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+      "a, b, p, 1, 1, 0, 0;\n"
+      "}"
+      : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3]), "=f"(d[4]), "=f"(d[5]), "=f"(d[6]),
+        "=f"(d[7]), "=f"(d[8]), "=f"(d[9]), "=f"(d[10]), "=f"(d[11]), "=f"(d[12]), "=f"(d[13]),
+        "=f"(d[14]), "=f"(d[15]), "=f"(d[16]), "=f"(d[17]), "=f"(d[18]), "=f"(d[19]), "=f"(d[20]),
+        "=f"(d[21]), "=f"(d[22]), "=f"(d[23]), "=f"(d[24]), "=f"(d[25]), "=f"(d[26]), "=f"(d[27]),
+        "=f"(d[28]), "=f"(d[29]), "=f"(d[30]), "=f"(d[31])
+      : "r"(a.low), "r"(a.high), "r"(b.low), "r"(b.high), "r"((int)accumulate));
+}
+
+// A tile of rows that threads copy lies in panels of 64 columns: in a panel a row takes a line of 128
+// bytes, and its pieces of 16 bytes are exchanged as wgmma's 128-byte swizzle has it. A copy writes
+// one line of shared memory at a time, so rows scattered over core matrices take it many times as
+// long. A panel begins at a multiple of 1,024 bytes.
+constexpr int kPanelColumns = 64;
+constexpr int kPanels = (kHeadDim + kPanelColumns - 1) / kPanelColumns;
+constexpr int kPieces = kHeadDim / 8;  // of a row
+
+// Elements of a tile of so many rows, a multiple of 8.
+template <int kRows>
+constexpr int kTileElements = kPanels * kRows * kPanelColumns;
+
+template <int kRows>
+__device__ __forceinline__ int panel_place(int row, int column) {
+  return (column / 64 * kRows + row) * 64 + (column / 8 % 8 ^ row % 8) * 8 + column % 8;
+}
+
+// A row of such a tile.
+template <int kRows>
+struct PanelRow {
+  const element* first;  // of the row in the first panel
+  int exchange;          // row % 8
+
+  __device__ __forceinline__ PanelRow(const element* tile, int row)
+      : first(tile + row * 64), exchange(row % 8) {}
+
+  // Rows 8 further have their pieces in the same places, this far behind.
+  static constexpr int kEightRows = 8 * 64;
+
+  // The 8 columns of a piece.
+  __device__ __forceinline__ const element* piece(int index) const {
+    const int panel = kPanels == 1 ? 0 : index / 8 * (kRows * 64);
+    return first + (panel + ((kPanels == 1 ? index : index % 8) ^ exchange) * 8);
+  }
+
+  __device__ __forceinline__ const element* operator+(int column) const {
+    return piece(column / 8) + column % 8;
+  }
+
+  __device__ __forceinline__ element operator[](int column) const { return *(*this + column); }
+};
+
+// Operands, see operand: distances are those between 8 rows, and between panels.
+constexpr uint32 kSwizzled = 1u << 30;  // in the high word
+constexpr uint32 kEightLines = 8 * 8;   // in units of 16 bytes
+
+// An operand that is summed over a tile's columns, its first 16; panel_distance is how far it is to
+// those from a column on.
+__device__ __forceinline__ Operand panel_columns(const element* tile) {
+  return operand(tile, 1, kEightLines | kSwizzled);
+}
+
+template <int kRows>
+__device__ __forceinline__ int panel_distance(int column) {
+  return column / 64 * (kRows * 8) + column % 64 / 8;
+}
+
+// An operand that is summed over 16 rows of a tile, from `row` on.
+template <int kRows>
+__device__ __forceinline__ Operand panel_rows(const element* tile, int row) {
+  return operand(tile + row * 64, kRows * 8, kEightLines | kSwizzled);
 }
 
 // Walks along a sequence on Hopper's asynchronous products. Of a block's warpgroups, kStateGroups keep
@@ -1037,21 +1155,25 @@ __device__ __forceinline__ void begin_group(
 
 constexpr int kStateMultipliers = kStateGroups * kGroup;
 
+constexpr int kValuePanels = (kSumColumns + kPanelColumns - 1) / kPanelColumns;
+
+// Values of a step, in panels; in the columns behind them the sum_factors.
+typedef element StateValues[kValuePanels * kStateTokens * kPanelColumns];
+
+// Keys of a step.
 struct StateStep {
-  element values[kStateTokens * kSumColumns];  // core matrices; behind the values, the sum_factors
   element weighted_keys[kHeadDim][kKeyStride];  // in lane order, times the tokens' weights
 };
 
-constexpr int kRawStages = 3;
-
 struct RawKeys {
   element rows[kStateTokens][kHeadDim + 8];
+  float weights[kStateTokens];  // of their tokens, in lane order
 };
 
 struct StateShared {
+  StateValues values[kStateStages];
   StateStep steps[kStateStages];
-  RawKeys keys[kRawStages];  // of the step being brought and of the next two, as they are
-  float weights[2][kStateTokens];  // of the step being brought and of the next, in lane order
+  RawKeys keys[kRawStages];  // of the step being brought and of the next, as they are
   uint64 full[kStateStages];
   uint64 empty[kStateStages];
 
@@ -1066,13 +1188,28 @@ struct StateShared {
 };
 static_assert(sizeof(StateShared) == kStateSharedBytes, "the launch must match");
 
+// Which of the block's places for steps comes next, and the parity of the phase in which it is full.
+struct StepPlace {
+  int stage = 0;
+  int parity = 0;
+
+  __device__ __forceinline__ void advance() {
+    if (++stage == kStateStages) {
+      stage = 0;
+      parity ^= 1;
+    }
+  }
+
+  __device__ __forceinline__ int last() const { return (stage == 0 ? kStateStages : stage) - 1; }
+};
+
 // The block of 16 features of the state that a warp has in a tile of its warpgroup's.
 __device__ __forceinline__ FeatureBlock block_of_tile(int first_block, int tile) {
   return FeatureBlock(min(first_block + tile * 4, kFeatures / 16 - 1));
 }
 
-// Builds A operands of a warp's features from a step's keys: of product i, tokens 16 (i / kGroupTiles)
-// and on, tile i % kGroupTiles. What they are made of is loaded a product ahead.
+// Builds A operands of a warp's features, one for each tile, from 16 of a step's keys. What they are
+// made of is loaded ahead.
 class KeyOperands {
   FeatureBlock blocks[kGroupTiles];
 
@@ -1084,15 +1221,19 @@ class KeyOperands {
 
   __device__ __forceinline__ void load(const StateStep&, int) {}
 
-  __device__ __forceinline__ void build(Pair (&a)[4], const StateStep& step, int i) const {
+  __device__ __forceinline__ void build(
+      Pair (&a)[kGroupTiles][4], const StateStep& step, int token) const {
     const element(*keys)[kKeyStride] = step.weighted_keys;
-    Pair features[2][2];
-    key_features(features, step.weighted_keys, keys, blocks[i % kGroupTiles],
-                 i / kGroupTiles * 16, threadIdx.x % 32 / 4, threadIdx.x % 4);
-    a[0] = features[0][0];
-    a[1] = features[1][0];
-    a[2] = features[0][1];
-    a[3] = features[1][1];
+#pragma unroll
+    for (int i = 0; i < kGroupTiles; i++) {
+      Pair features[2][2];
+      key_features(features, step.weighted_keys, keys, blocks[i], token, threadIdx.x % 32 / 4,
+                   threadIdx.x % 4);
+      a[i][0] = features[0][0];
+      a[i][1] = features[1][0];
+      a[i][2] = features[0][1];
+      a[i][3] = features[1][1];
+    }
   }
 };
 
@@ -1155,30 +1296,29 @@ __device__ __forceinline__ void write_state(StateTiles& tiles, float* sums, floa
   });
 }
 
-// S += sum over a step's tokens of weight_j phi(k_j) (v_j, 1)^T. Before the first products are awaited,
-// those of the step before may be under way: `release` is called when they are done.
+// S += sum over a step's tokens of weight_j phi(k_j) (v_j, 1)^T, 16 tokens at a time. Operands are
+// built while the products of the tokens before are under way; of a step's last tokens they still are
+// when it ends. `release` is called when those of the step before are done.
 template <typename Release>
 __device__ __forceinline__ void add_tokens(
-    StateTiles& tiles, const StateStep& step, Release release) {
-  constexpr int products = kStateTokens / 16 * kGroupTiles;
-  // Operands are built while the product before them is under way: the one before that has to be
-  // done with theirs.
+    StateTiles& tiles, const StateStep& step, const StateValues& values, Release release) {
   KeyOperands& operands = tiles.operands;
-  Pair a[3][4];
+  Pair a[2][kGroupTiles][4];
   operands.load(step, 0);
   operands.build(a[0], step, 0);
-  if (products > 1) operands.load(step, 1);
 #pragma unroll
-  for (int i = 0; i < products; i++) {
+  for (int token = 0; token < kStateTokens; token += 16) {
     wgmma_fence();
-    multiply_group<true>(
-        tiles.sums[i % kGroupTiles], a[i % 3],
-        summed_rows<kSumColumns>(step.values + i / kGroupTiles * 16 * kSumColumns));
+#pragma unroll
+    for (int i = 0; i < kGroupTiles; i++) {
+      multiply_group(tiles.sums[i], a[token / 16 % 2][i],
+                     panel_rows<kStateTokens>(values, token).packed());
+    }
     wgmma_commit();
-    if (i + 1 < products) operands.build(a[(i + 1) % 3], step, i + 1);
-    if (i + 2 < products) operands.load(step, i + 2);
+    if (token + 16 < kStateTokens) operands.load(step, token + 16);
     wgmma_wait<1>();
-    if (i == 1 || products == 1) release();
+    if (token == 0) release();
+    if (token + 16 < kStateTokens) operands.build(a[token / 16 % 2 ^ 1], step, token + 16);
   }
 }
 
@@ -1187,26 +1327,27 @@ __device__ __forceinline__ int step_count(int64 first, int64 end) {
   return (int)((end - first + kStateTokens - 1) / kStateTokens);
 }
 
-// Adds as many steps, at least one, as the bringing warpgroup brings of a chunk; `step` counts the
-// steps of all chunks.
+// Adds as many steps, at least one, as the bringing warpgroup brings of a chunk.
 __device__ __forceinline__ void add_steps(
-    StateTiles& tiles, StateShared& shared, int steps, int& step) {
+    StateTiles& tiles, StateShared& shared, int steps, StepPlace& place) {
+  const auto release_last = [&] {
+    if (threadIdx.x % 32 == 0) barrier_arrive(shared.empty[place.last()]);
+  };
 #pragma unroll 1
-  for (int i = 0; i < steps; i++, step++) {
-    const int stage = step % kStateStages;
-    barrier_wait(shared.full[stage], step / kStateStages % 2);
+  for (int i = 0; i < steps; i++, place.advance()) {
+    barrier_wait(shared.full[place.stage], place.parity);
     fence_async_reads();
-    add_tokens(tiles, shared.steps[stage], [&] {
-      if (i > 0 && threadIdx.x % 32 == 0) {
-        barrier_arrive(shared.empty[(step - 1) % kStateStages]);
-      }
+    add_tokens(tiles, shared.steps[place.stage], shared.values[place.stage], [&] {
+      if (i > 0) release_last();
     });
   }
   wgmma_wait<0>();
 #pragma unroll
   for (int i = 0; i < kGroupTiles; i++) wgmma_results(tiles.sums[i]);
-  if (threadIdx.x % 32 == 0) barrier_arrive(shared.empty[(step - 1) % kStateStages]);
+  release_last();
 }
+
+// The bringing warpgroup of a walk.
 
 // Rows of a head whose tokens are brought.
 struct TokenRange {
@@ -1259,35 +1400,55 @@ struct KeyTerms {
   }
 };
 
-// Starts copying the keys of a step as they are, tokens from `end` on as zeros. Every other 16 rows
-// have neighbouring pieces of 8 dimensions exchanged, which spreads what a warp reads over the banks.
-__device__ __forceinline__ void bring_keys(
-    RawKeys& keys, const TokenRange& range, int64 first, int64 end) {
-  if (!range.k_aligned) return;
-  constexpr int pieces = kHeadDim / 8;  // of a row
-  const element* k = range.k + first * range.k_stride;
+// The bringing warpgroup copies so many rows at a time; a thread has the same 8 columns each time.
+constexpr int kCopyRows = kPieces > 8 ? 8 : kPieces > 4 ? 16 : kPieces > 2 ? 32 : 64;
+
+// Starts copying a step's rows, of which the first `count` are read and the others zero. `source` is
+// what the thread copies first, place(row) where it goes, of rows from the thread's own on.
+template <typename Place>
+__device__ __forceinline__ void copy_rows(
+    int thread, const element* source, int64 stride, int count, Place place) {
+  if (kCopyRows * kPieces < kGroup && thread >= kCopyRows * kPieces) return;
+  if (count >= kStateTokens) {
+    // All addresses first: a copy under way keeps the registers of its own.
+    const element* sources[kStateTokens / kCopyRows];
 #pragma unroll
-  for (int i = 0; i < (kStateTokens * pieces + kGroup - 1) / kGroup; i++) {
-    const int piece = i * kGroup + threadIdx.x % kGroup;
-    const int row = piece / pieces;
-    const int column = piece % pieces;
-    if (row >= kStateTokens) break;
-    const bool valid = first + row < end;
-    copy_async_16(&keys.rows[row][(column ^ row / 16 % 2) * 8],
-                  valid ? k + row * range.k_stride + column * 8 : range.k, valid);
+    for (int i = 0; i < kStateTokens / kCopyRows; i++) sources[i] = source + i * kCopyRows * stride;
+#pragma unroll
+    for (int i = 0; i < kStateTokens / kCopyRows; i++) {
+      copy_async_16(place(i * kCopyRows), sources[i], true);
+    }
+  } else {
+    const int left = count - thread / kPieces;
+#pragma unroll 1
+    for (int row = 0; row < kStateTokens; row += kCopyRows) {
+      copy_async_16(place(row), row < left ? source + row * stride : source, row < left);
+    }
   }
+}
+
+// Starts copying the keys of a step as they are. Every other 16 rows have neighbouring pieces of 8
+// dimensions exchanged, which spreads what a warp reads over the banks.
+__device__ __forceinline__ void bring_keys(
+    RawKeys& keys, int thread, const element* source, int64 stride, int count) {
+  copy_rows(thread, source, stride, count, [&](int row) {
+    const int own_row = thread / kPieces;
+    // Up to 16 rows at a time lie within the same 16.
+    const int exchanged = kCopyRows > 16 ? own_row / 16 % 2 : row / 16 % 2;
+    return &keys.rows[own_row + row][(thread % kPieces ^ exchanged) * 8];
+  });
 }
 
 // Transposes a step's keys into lane order: a thread takes the four tokens that are neighbours there,
 // of 8 dimensions.
 __device__ __forceinline__ void store_keys(
-    StateStep& step, const RawKeys& keys, const float* weights) {
+    StateStep& step, const RawKeys& keys, int thread) {
 #pragma unroll
-  for (int i = 0; i < (kStateTokens / 4 * (kHeadDim / 8) + kGroup - 1) / kGroup; i++) {
-    const int piece = i * kGroup + threadIdx.x % kGroup;
+  for (int i = 0; i < (kStateTokens / 4 * kPieces + kGroup - 1) / kGroup; i++) {
+    const int piece = i * kGroup + thread;
     const int dimension = piece / 16 * 8;
     const int place = piece % 16 * 4;
-    if (dimension >= kHeadDim) break;
+    if (kStateTokens / 4 * kPieces % kGroup != 0 && dimension >= kHeadDim) break;
     uint32 rows[4][4];
 #pragma unroll
     for (int e = 0; e < 4; e++) {
@@ -1299,7 +1460,7 @@ __device__ __forceinline__ void store_keys(
       rows[e][2] = words.z;
       rows[e][3] = words.w;
     }
-    const float4 weight = *reinterpret_cast<const float4*>(&weights[place]);
+    const float4 weight = *reinterpret_cast<const float4*>(&keys.weights[place]);
 #pragma unroll
     for (int e = 0; e < 8; e++) {
       const int take = e % 2 == 0 ? 0x5410 : 0x7632;
@@ -1326,74 +1487,92 @@ __device__ __forceinline__ void store_unaligned_keys(
   }
 }
 
-// Starts copying a step's values, and writes `factors` of this thread's token behind them; of tokens
-// behind the last there are zeros.
+// Starts copying a step's values.
 __device__ __forceinline__ void bring_values(
-    StateStep& step, const TokenRange& range, int64 first, int64 end,
-    TwoElements factors) {
-  const int thread = threadIdx.x % kGroup;
-  const int tokens = (int)min(end - first, (int64)kStateTokens);
-  const element* v = range.v + first * range.v_stride;
-#pragma unroll
-  for (int i = 0; i < (kStateTokens * (kHeadDim / 8) + kGroup - 1) / kGroup; i++) {
-    const int piece = i * kGroup + thread;
-    const int row = piece / kHeadDim * 8 + piece % 8;
-    const int column = piece / 8 % (kHeadDim / 8) * 8;
-    if (row >= kStateTokens) break;
-    const element* source = v + (row < tokens ? row * range.v_stride : 0) + column;
-    element* target = step.values + core_place<kSumColumns>(row, column);
-    if (range.v_aligned) {
-      copy_async_16(target, source, row < tokens);
-    } else {
-      for (int e = 0; e < 8; e++) target[e] = row < tokens ? source[e] : (element)0;
-    }
+    StateValues& values, int thread, const element* source, int64 stride, int count) {
+  element* target = values + panel_place<kStateTokens>(thread / kPieces, thread % kPieces * 8);
+  copy_rows(thread, source, stride, count, [&](int row) { return target + row * kPanelColumns; });
+}
+
+// The same for values that cannot be read 16 bytes at a time.
+__device__ __forceinline__ void bring_unaligned_values(
+    StateValues& values, int thread, const element* rows, int64 stride, int count) {
+#pragma unroll 1
+  for (int i = thread; i < kStateTokens * kHeadDim; i += kGroup) {
+    const int row = i / kHeadDim;
+    const int column = i % kHeadDim;
+    values[panel_place<kStateTokens>(row, column)] =
+        row < count ? rows[row * stride + column] : (element)0;
   }
 }
 
-// Brings tokens [first, end), at least one, of a chunk; `step` counts the steps of all chunks.
+// Brings tokens [first, end), at least one, of a chunk, to `place` and those that follow.
 template <typename Terms>
 __device__ __forceinline__ void bring_tokens(
     StateShared& shared, const TokenRange& range, const Terms& terms, int64 first, int64 end,
-    int& step) {
-  const int thread = threadIdx.x % kGroup;
+    StepPlace& place) {
+  int thread = threadIdx.x % kGroup;
+  keep(thread);
+  const int own_row = thread / kPieces;
+  const int own_column = thread % kPieces * 8;
   // Keys are under way for two steps, copied rather than loaded: a register that is loaded counts with
   // all others that are, and a thread that needs one waits for all. So only numbers are.
+  const element* k = range.k + (first + own_row) * range.k_stride + own_column;
+  const element* v = range.v + (first + own_row) * range.v_stride + own_column;
+  int left = (int)(end - first);  // tokens from the step on
+  int keys_left = left;           // and from the step whose keys are brought next
+  const auto bring_next_keys = [&](int raw) {
+    if (range.k_aligned && keys_left > 0) {
+      bring_keys(shared.keys[raw], thread, k, range.k_stride, keys_left);
+      k += kStateTokens * range.k_stride;
+      keys_left -= kStateTokens;
+    }
+    copy_commit();
+  };
   typename Terms::Numbers numbers{};
-  const auto load_numbers = [&](int64 from) {
-    if (thread < kStateTokens) numbers = terms.load(min(from + thread, end - 1));
+  const auto load_numbers = [&](int token) {
+    if (thread < kStateTokens) numbers = terms.load(first + min(token, (int)(end - first) - 1));
   };
   group_sync(1, kGroup);  // the keys of the last call are read
 #pragma unroll
-  for (int i = 0; i < kRawStages - 1; i++) {
-    bring_keys(shared.keys[i], range, first + i * kStateTokens, end);
-    copy_commit();
-  }
-  load_numbers(first);
+  for (int i = 0; i < kRawStages - 1; i++) bring_next_keys(i);
+  load_numbers(thread);
   int raw = 0;
+  int token = thread;  // of those of the call, this thread's of the step
 #pragma unroll 1
-  for (int64 from = first; from < end; from += kStateTokens, step++) {
-    StateStep& target = shared.steps[step % kStateStages];
-    uint64& full = shared.full[step % kStateStages];
-    float* step_weights = shared.weights[step % 2];
-    const int64 token = from + thread;
-    const bool valid = thread < kStateTokens && token < end;
-    const TwoElements factors = valid ? terms.sum_factors(numbers) : 0;
+  for (; left > 0; left -= kStateTokens, place.advance()) {
+    StateStep& target = shared.steps[place.stage];
+    StateValues& values = shared.values[place.stage];
+    uint64& full = shared.full[place.stage];
+    RawKeys& keys = shared.keys[raw];
+    TwoElements factors = 0;
     if (thread < kStateTokens) {
-      step_weights[lane_order(thread)] = valid ? terms.weight(numbers, token) : 0.0f;
+      const bool valid = thread < left;
+      if (valid) factors = terms.sum_factors(numbers);
+      keys.weights[lane_order(thread)] = valid ? terms.weight(numbers, first + token) : 0.0f;
     }
-    load_numbers(from + kStateTokens);
-    copy_wait_but_latest();
-    group_sync(1, kGroup);  // the weights and keys of this step are there, the last ones' read
-    barrier_wait(shared.empty[step % kStateStages], step / kStateStages % 2 ^ 1);
-    bring_values(target, range, from, end, factors);
-    barrier_arrive_when_copied(full);
-    const int behind = raw == 0 ? kRawStages - 1 : raw - 1;
-    bring_keys(shared.keys[behind], range, from + (kRawStages - 1) * kStateTokens, end);
-    copy_commit();
-    if (range.k_aligned) {
-      store_keys(target, shared.keys[raw], step_weights);
+    token += kStateTokens;
+    load_numbers(token);
+    if (kRawStages > 2) {
+      copy_wait_but_latest();
     } else {
-      store_unaligned_keys(target, range, from, end, step_weights);
+      copy_wait();
+    }
+    group_sync(1, kGroup);  // the weights and keys of this step are there, the last ones' read
+    barrier_wait(shared.empty[place.stage], place.parity ^ 1);
+    if (range.v_aligned) {
+      bring_values(values, thread, v, range.v_stride, left);
+    } else {
+      bring_unaligned_values(
+          values, thread, v - own_row * range.v_stride - own_column, range.v_stride, left);
+    }
+    v += kStateTokens * range.v_stride;
+    barrier_arrive_when_copied(full);
+    bring_next_keys(raw == 0 ? kRawStages - 1 : raw - 1);
+    if (range.k_aligned) {
+      store_keys(target, keys, thread);
+    } else {
+      store_unaligned_keys(target, range, end - left, end, keys.weights);
     }
     barrier_arrive(full);
     raw = raw == kRawStages - 1 ? 0 : raw + 1;
@@ -1476,14 +1655,14 @@ void state_pass(const __grid_constant__ Arguments args) {
   if (threadIdx.x == 0) shared.start();
   __syncthreads();
 
-  int step = 0;
+  StepPlace place;
   if (threadIdx.x >= kStateMultipliers) {
     give_registers<kStateBringerRegisters>();
     for_each_chunk(args, sequence, first_chunk, end_chunk, end,
                    [&](int64 chunk, int64 chunk_first, int64 chunk_end) {
       if (chunk_first < chunk_end) {
         const KeyTerms terms(args, sequence, head, chunk, chunk_end);
-        bring_tokens(shared, range, terms, chunk_first, chunk_end, step);
+        bring_tokens(shared, range, terms, chunk_first, chunk_end, place);
       }
     });
     copy_wait();
@@ -1506,7 +1685,7 @@ void state_pass(const __grid_constant__ Arguments args) {
     if (chunk_first >= chunk_end) return;
     tiles.decay(expf((float)(gate_at(args, gate_sum, chunk, chunk_end - 1) -
                              gate_before(args, gate_sum, chunk))));
-    add_steps(tiles, shared, step_count(chunk_first, chunk_end), step);
+    add_steps(tiles, shared, step_count(chunk_first, chunk_end), place);
   });
 
   if (args.segments > 1) {
@@ -1629,7 +1808,7 @@ void join_segments(const __grid_constant__ Arguments args) {
 
 // The output pass on Hopper's asynchronous products. Of a block's warpgroups, kOutputGroups have 64
 // query rows each and multiply; the last one brings what they read: a warp the state, slab after
-// slab, the others tiles of keys and values.
+// slab, the others tiles of keys and values, and gates.
 
 // What output_pass and attention hold of their rows, and how they write them.
 
@@ -1741,19 +1920,19 @@ constexpr int kSlabs = (kFeatures + 63) / 64;  // 64 features each
 constexpr int kMultipliers = kOutputGroups * kGroup;
 constexpr int kKeyBringers = 96;  // threads
 
-// A tile of keys and values as core matrices; behind the values there is a column of ones, which
-// sums the weights.
-struct KeyTile {
-  element k[kKeyTile * kHeadDim];
-  element v[kKeyTile * kSumColumns];
+// What belongs to a tile of keys.
+struct KeyGates {
   float factors[kOutputGroups][kKeyTile];  // exp(G - G_j), G of a warpgroup's first row
   float2 gates[kKeyTile];                  // G_j from the block's first row on: high, low
 };
 
 struct OutputShared {
-  element slabs[kSlabStages][64 * kSumColumns];
-  KeyTile keys[kKeyStages];
-  element q[kOutputRows][kRowStride];
+  element q[kOutputGroups][kTileElements<kGroupRows>];
+  element k[kKeyStages][kTileElements<kKeyTile>];
+  element v[kKeyStages][kTileElements<kKeyTile>];
+  element slabs[kSlabStages][64 * kSumColumns];  // core matrices
+  KeyGates gates[kKeyStages];
+  float2 row_gates[kOutputRows];  // G_i from the block's first row on: high, low
   uint64 slab_full[kSlabStages];
   uint64 slab_empty[kSlabStages];
   uint64 keys_full[kKeyStages];
@@ -1789,69 +1968,69 @@ __device__ __forceinline__ void bring_tiles(OutputShared& shared, const KeyRange
   for (int64 first = range.first; first < range.end; first += kKeyTile, tile++) {
     const int stage = tile % kKeyStages;
     barrier_wait(shared.keys_empty[stage], tile / kKeyStages % 2 ^ 1);
-    body(first, shared.keys[stage]);
+    body(first, stage);
   }
 }
 
-// Copies 64 rows of a head into core matrices of kColumns columns, tile after tile, by one warp; rows
-// from the range's end on are zero. A lane has rows l % 8 of every 8 and, of every 32 columns, 8.
-template <int kColumns>
+// Copies the rows of a head, tile after tile, by one warp; rows from the range's end on are zero. A
+// lane has 8 columns of every fourth row, in each panel.
 __device__ __forceinline__ void bring_rows(
     OutputShared& shared, const KeyRange& range, const element* head, int64 token_stride,
-    bool aligned, element* (*place)(KeyTile&)) {
-  const int own_row = threadIdx.x % 8;
-  const int own_column = threadIdx.x % 32 / 8 * 8;
-  const element* source = head + (range.first + own_row) * token_stride + own_column;
-  bring_tiles(shared, range, [&](int64 first, KeyTile& keys) {
-    element* target = place(keys) + core_place<kColumns>(own_row, own_column);
+    bool aligned, element (*tiles)[kTileElements<kKeyTile>]) {
+  const int own_row = threadIdx.x % 32 / 8;
+  const int own_column = threadIdx.x % 8 * 8;
+  bring_tiles(shared, range, [&](int64 first, int stage) {
+    element* tile = tiles[stage];
     const int rows = (int)min(range.end - first, (int64)kKeyTile);
-    if (aligned && rows == kKeyTile) {
+    const element* source = head + (first + own_row) * token_stride + own_column;
 #pragma unroll
-      for (int row = 0; row < kKeyTile; row += 8, source += 8 * token_stride) {
+    for (int panel = 0; panel < kPanels; panel++) {
+      const int column = panel * 64;
+      if (kHeadDim % 64 != 0 && column + own_column >= kHeadDim) break;
+      // Every other 4 rows have the same exchange of pieces.
+      element* even = tile + panel_place<kKeyTile>(own_row, column + own_column);
+      element* odd = tile + panel_place<kKeyTile>(own_row + 4, column + own_column) - 4 * 64;
+      if (aligned && rows == kKeyTile) {
 #pragma unroll
-        for (int column = 0; column < kHeadDim; column += 32) {
-          // Head dimensions are multiples of 16: of the last 32 columns, half may be missing.
-          if (column + 32 > kHeadDim && own_column >= 16) continue;
-          copy_async_16(target + core_place<kColumns>(row, column), source + column, true);
+        for (int row = 0; row < kKeyTile; row += 4) {
+          copy_async_16((row % 8 == 0 ? even : odd) + row * 64,
+                        source + row * token_stride + column, true);
         }
-      }
-    } else {
+      } else {
 #pragma unroll 1
-      for (int row = 0; row < kKeyTile; row += 8, source += 8 * token_stride) {
-        const bool valid = row + own_row < rows;
-        const element* line = valid ? source : head + own_column;
-#pragma unroll 1
-        for (int column = 0; column < kHeadDim; column += 32) {
-          if (column + 32 > kHeadDim && own_column >= 16) continue;
-          element* piece = target + core_place<kColumns>(row, column);
+        for (int row = 0; row < kKeyTile; row += 4) {
+          const bool valid = row + own_row < rows;
+          const element* line = valid ? source + row * token_stride + column : head;
+          element* target = (row % 8 == 0 ? even : odd) + row * 64;
           if (aligned) {
-            copy_async_16(piece, line + column, valid);
+            copy_async_16(target, line, valid);
           } else {
-            for (int e = 0; e < 8; e++) piece[e] = valid ? line[column + e] : (element)0;
+            for (int e = 0; e < 8; e++) target[e] = valid ? line[e] : (element)0;
           }
         }
       }
     }
-    uint64& full = shared.keys_full[&keys - shared.keys];
     if (aligned) {
-      barrier_arrive_when_copied(full);
+      barrier_arrive_when_copied(shared.keys_full[stage]);
     } else {
-      barrier_arrive(full);
+      barrier_arrive(shared.keys_full[stage]);
     }
   });
   copy_wait();
 }
 
-// Brings what belongs to the keys of each tile: gates, and the column of ones.
+// Brings the gates of the rows and of each tile of keys.
 __device__ __forceinline__ void bring_gates(
     const Arguments& args, OutputShared& shared, const KeyRange& range) {
   const int lane = threadIdx.x % 32;
-  float2 rows[kOutputGroups];  // G of the warpgroups' first rows, from the block's on
+  const auto row_gate = [&](int row) {
+    return two_floats(range.gate_sum[min(range.row + row, range.end - 1)] - range.gate_row);
+  };
 #pragma unroll
-  for (int group = 0; group < kOutputGroups; group++) {
-    const int64 row = min(range.row + group * kGroupRows, range.end - 1);
-    rows[group] = two_floats(range.gate_sum[row] - range.gate_row);
-  }
+  for (int row = 0; row < kOutputRows; row += 32) shared.row_gates[row + lane] = row_gate(row + lane);
+  float2 rows[kOutputGroups];  // G of the warpgroups' first rows
+#pragma unroll
+  for (int group = 0; group < kOutputGroups; group++) rows[group] = row_gate(group * kGroupRows);
   const int64 chunk_first = range.chunk * args.chunk;
   const double before = range.chunk > 0 ? range.gate_sum[chunk_first - 1] : 0.0;
   const auto gate_of = [&](int64 token) {
@@ -1859,7 +2038,8 @@ __device__ __forceinline__ void bring_gates(
     return token < chunk_first ? gate - before : gate;
   };
   double next[2] = {gate_of(range.first + lane), gate_of(range.first + lane + 32)};
-  bring_tiles(shared, range, [&](int64 first, KeyTile& keys) {
+  bring_tiles(shared, range, [&](int64 first, int stage) {
+    KeyGates& keys = shared.gates[stage];
 #pragma unroll
     for (int i = 0; i < 2; i++) {
       const int key = lane + i * 32;
@@ -1872,12 +2052,12 @@ __device__ __forceinline__ void bring_gates(
             expf(fminf((rows[group].x - gate.x) + (rows[group].y - gate.y), 0.0f));
       }
     }
-    barrier_arrive(shared.keys_full[&keys - shared.keys]);
+    barrier_arrive(shared.keys_full[stage]);
   });
 }
 
-// The sums of a warpgroup's rows, as multiply_group leaves them: value columns, then that of the
-// weights.
+// The sums of a warpgroup's rows, as multiply_group leaves them: value columns, then what the rows take
+// of z.
 typedef float GroupSums[kSumColumns / 2];
 
 __device__ __forceinline__ void scale_rows(GroupSums& sums, float low, float high) {
@@ -1888,7 +2068,8 @@ __device__ __forceinline__ void scale_rows(GroupSums& sums, float low, float hig
 // phi of queries g and g + 8, over the 64 features of a slab, as A operands. Moves on to the next
 // slab.
 __device__ __forceinline__ void slab_features(
-    Pair (&a)[4][4], const element* low, const element* high, FeatureBlock& block, int t) {
+    Pair (&a)[4][4], PanelRow<kGroupRows> low, PanelRow<kGroupRows> high, FeatureBlock& block,
+    int t) {
 #pragma unroll
   for (int i = 0; i < 4; i++) {
     query_features(a[i], low, high, block, t);
@@ -1899,15 +2080,17 @@ __device__ __forceinline__ void slab_features(
 // sums += phi(Q) (S, z).
 __device__ __forceinline__ void read_from_state(GroupSums& sums, OutputShared& shared) {
   const int lane = threadIdx.x % 32;
-  const element* low = shared.q[threadIdx.x / 32 * 16 + lane / 4];
-  const element* high = low + 8 * kRowStride;
+  const element* q = shared.q[threadIdx.x / kGroup];
+  const int row = threadIdx.x % kGroup / 32 * 16 + lane / 4;
+  const PanelRow<kGroupRows> low(q, row);
+  const PanelRow<kGroupRows> high(q, row + 8);
   FeatureBlock block;
   Pair a[2][4][4];
 #pragma unroll 1
-  for (int two = 0; two < kSlabs; two += 2) {
+  for (uint32 two = 0; two < kSlabs; two += 2) {
 #pragma unroll
     for (int i = 0; i < 2; i++) {
-      const int slab = two + i;
+      const uint32 slab = two + i;
       if (kSlabs % 2 != 0 && slab == kSlabs) break;
       const int stage = slab % kSlabStages;
       slab_features(a[i], low, high, block, lane % 4);
@@ -1916,12 +2099,14 @@ __device__ __forceinline__ void read_from_state(GroupSums& sums, OutputShared& s
 #pragma unroll
       for (int step = 0; step < 4; step++) {
         if (kFeatures % 64 != 0 && slab * 64 + step * 16 >= kFeatures) break;
-        multiply_group<true>(
+        multiply_group(
             sums, a[i][step],
             summed_rows<kSumColumns>(shared.slabs[stage] + step * 16 * kSumColumns));
       }
       wgmma_commit();
-      wgmma_wait<1>();  // the last slab is multiplied
+      // The last slab is multiplied; of degree 4, this one too: the many steps that its features take
+      // would be taken for a part of the products under way, and these be serialized.
+      wgmma_wait<kDegree == 4 ? 0 : 1>();
       if (slab > 0 && lane == 0) barrier_arrive(shared.slab_empty[(slab - 1) % kSlabStages]);
     }
   }
@@ -1946,111 +2131,182 @@ __device__ __forceinline__ void take_joint(
   }
 }
 
-// scores = q_i k_j of a tile's keys. Left under way.
+// What the rows of a warpgroup take from the keys of their chunk.
+
+// scores = q_i k_j of a warpgroup's rows and a tile's keys. Left under way.
 __device__ __forceinline__ void multiply_scores(
-    float (&scores)[kKeyTile / 2], const OutputShared& shared, const KeyTile& keys) {
-  const int lane = threadIdx.x % 32;
-  uint32 q[kHeadDim / 16][4];
-#pragma unroll
-  for (int d = 0; d < kHeadDim / 16; d++) {
-    load_matrices(q[d], &shared.q[threadIdx.x / 32 * 16 + lane % 16][d * 16 + lane / 16 * 8]);
-  }
+    float (&scores)[kKeyTile / 2], const element* q, const element* k) {
+  const Operand a = panel_columns(q);
+  const Operand b = panel_columns(k);
   wgmma_fence();
 #pragma unroll
-  for (int d = 0; d < kHeadDim / 16; d++) {
-    const uint64 k = summed_columns<kHeadDim>(keys.k + core_place<kHeadDim>(0, d * 16));
-    if (d == 0) {
-      begin_group<false>(scores, q[d], k);
-    } else {
-      multiply_group<false>(scores, q[d], k);
-    }
+  for (int d = 0; d < kHeadDim; d += 16) {
+    wgmma_shared(scores, a + panel_distance<kGroupRows>(d), b + panel_distance<kKeyTile>(d), d > 0);
   }
   wgmma_commit();
 }
 
-// w_ij of a tile's keys from its scores, as A operands. On the diagonal, where the tile holds the
-// warpgroup's own rows, later keys are masked and gates taken pair by pair; before it, weights lack
-// the factor exp(G_i - G) from the warpgroup's first row on.
-template <bool kDiagonal>
-__device__ __forceinline__ void weigh(
-    Pair (&weights)[kKeyTile / 16][4], const float (&scores)[kKeyTile / 2], const KeyTile& keys,
-    const float2 (&row_gates)[2]) {
-  const int g = threadIdx.x % 32 / 4;
-  const int t = threadIdx.x % 4;
+// What the weights of a lane's keys have as a factor, of every 8 keys those of 2t and 2t + 1.
+struct KeyFactors {
+  float2 factors[kKeyTile / 8];
+
+  __device__ __forceinline__ KeyFactors(const float* group_factors) {
+#pragma unroll
+    for (int n = 0; n < kKeyTile / 8; n++) {
+      factors[n] =
+          *reinterpret_cast<const float2*>(group_factors + threadIdx.x % 4 * 2 + n * 8);
+    }
+  }
+};
+
+// Weights [64 rows x 64 keys] as A operands.
+typedef Pair Weights[kKeyTile / 16][4];
+
+// Sets them from body(n, c), c a lane's four numbers of keys 8 n and on.
+template <typename Body>
+__device__ __forceinline__ void set_weights(Weights& weights, Body body) {
 #pragma unroll
   for (int n = 0; n < kKeyTile / 8; n++) {
-    float w[4];
-#pragma unroll
-    for (int c = 0; c < 4; c++) {
-      const int j = n * 8 + 2 * t + c % 2;
-      w[c] = power(scores[n * 4 + c]);
-      if (kDiagonal) {
-        const float2 gate = keys.gates[j];
-        w[c] *= expf((row_gates[c / 2].x - gate.x) + (row_gates[c / 2].y - gate.y));
-        if (j > threadIdx.x % kGroup / 32 * 16 + c / 2 * 8 + g) w[c] = 0.0f;
-      } else {
-        w[c] *= keys.factors[threadIdx.x / kGroup][j];
-      }
-    }
-    weights[n / 2][n % 2 * 2] = pair_of(w[0], w[1]);
-    weights[n / 2][n % 2 * 2 + 1] = pair_of(w[2], w[3]);
+    weights[n / 2][n % 2 * 2] = pair_of(body(n, 0), body(n, 1));
+    weights[n / 2][n % 2 * 2 + 1] = pair_of(body(n, 2), body(n, 3));
   }
 }
 
-// sums += sum over a tile's keys of w_ij (v_j, 1). Left under way.
-__device__ __forceinline__ void multiply_values(
-    GroupSums& sums, const Pair (&weights)[kKeyTile / 16][4], const KeyTile& keys) {
+// w_ij of a tile's keys from its scores, without the factor exp(G_i - G) from the warpgroup's first
+// row on: all rows are behind the keys.
+__device__ __forceinline__ void weigh(
+    Weights& weights, const float (&scores)[kKeyTile / 2], const KeyFactors& keys) {
+  set_weights(weights, [&](int n, int c) {
+    float weight = power(scores[n * 4 + c]);
+    weight *= c % 2 == 0 ? keys.factors[n].x : keys.factors[n].y;
+    return weight;
+  });
+}
+
+// w_ij where the tile's keys are the warpgroup's own rows: later ones are masked, and gates taken pair
+// by pair.
+__device__ __forceinline__ void weigh_diagonal(
+    Weights& weights, const float (&scores)[kKeyTile / 2], const OutputShared& shared, int stage) {
+  const int row = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4;
+  const float2 row_gates[2] = {shared.row_gates[row], shared.row_gates[row + 8]};
+  set_weights(weights, [&](int n, int c) {
+    const int key = n * 8 + 2 * (threadIdx.x % 4) + c % 2;
+    float weight = power(scores[n * 4 + c]);
+    const float2 gate = shared.gates[stage].gates[key];
+    weight *= expf((row_gates[c / 2].x - gate.x) + (row_gates[c / 2].y - gate.y));
+    return key > row % kGroupRows + c / 2 * 8 ? 0.0f : weight;
+  });
+}
+
+// Sums of the weights of a warp's rows: of row g the first two numbers, each of them, and of row g + 8
+// the others.
+typedef float Totals[4];
+
+// sums += sum over a tile's keys of w_ij v_j, which is left under way; totals += sum of w_ij. What is
+// added are the weights that multiply values, rounded as they are: where a row has few keys its y
+// is as exact as they are, and a gradient in which parts cancel stays small.
+__device__ __forceinline__ void multiply_weights(
+    GroupSums& sums, Totals& totals, const Weights& weights, const element* v) {
   wgmma_fence();
 #pragma unroll
   for (int n = 0; n < kKeyTile / 16; n++) {
-    multiply_group<true>(sums, weights[n],
-                         summed_rows<kSumColumns>(keys.v + n * 16 * kSumColumns));
+    multiply_values(sums, weights[n], panel_rows<kKeyTile>(v, n * 16).packed());
   }
   wgmma_commit();
 }
 
-// sums = factors * sums + sum over the keys up to each of a warpgroup's rows of w_ij (v_j, 1). The
-// factors are those of the gates from the warpgroup's first row on.
+// sums = exp(G_i) sums + sum over the keys up to each of a warpgroup's rows of w_ij v_j, and totals
+// the sums of w_ij. log_decay is G of the block's first row, counted from where the
+// state is.
 __device__ __forceinline__ void attend(
-    GroupSums& sums, OutputShared& shared, const KeyRange& range, const float2 (&row_gates)[2],
-    const float (&row_factors)[2]) {
-  const int64 group_row = range.row + threadIdx.x / kGroup * kGroupRows;
+    GroupSums& sums, Totals& totals, const Arguments& args, OutputShared& shared,
+    const KeyRange& range, float log_decay) {
+  const int group = __shfl_sync(0xffffffff, threadIdx.x / kGroup, 0);  // uniform to the compiler too
+  const element* q = shared.q[group];
   const int tiles = (int)((range.end - range.first + kKeyTile - 1) / kKeyTile);
-  const int diagonal = (int)((group_row - range.first) / kKeyTile);
-  const auto arrived = [&](int tile) {
-    barrier_wait(shared.keys_full[tile % kKeyStages], tile / kKeyStages % 2);
+  // A warpgroup behind the last row computes what is not written, rather than branch: products that
+  // are under way across a branch would be serialized.
+  const int diagonal =
+      min((int)((range.row - range.first) / kKeyTile) + group * (kGroupRows / kKeyTile), tiles - 1);
+  int stage = 0;  // of the latest tile that arrived, and the parity of its phase
+  int parity = 0;
+  const auto arrived = [&] {
+    barrier_wait(shared.keys_full[stage], parity);
     fence_async_reads();
   };
-  const auto release = [&](int tile) {
-    if (threadIdx.x % 32 == 0) barrier_arrive(shared.keys_empty[tile % kKeyStages]);
-  };
-  int released = 0;
-  if (group_row < range.end) {
-    float scores[kKeyTile / 2];
-    Pair weights[kKeyTile / 16][4];
-#pragma unroll 1
-    for (int tile = 0; tile <= diagonal; tile++) {
-      const KeyTile& keys = shared.keys[tile % kKeyStages];
-      arrived(tile);
-      multiply_scores(scores, shared, keys);
-      wgmma_wait<0>();
-      wgmma_results(scores);
-      if (tile < diagonal) {
-        weigh<false>(weights, scores, keys, row_gates);
-      } else {
-        scale_rows(sums, row_factors[0], row_factors[1]);
-        weigh<true>(weights, scores, keys, row_gates);
-      }
-      multiply_values(sums, weights, keys);
-      wgmma_wait<0>();
-      wgmma_results(sums);
-      release(tile);
+  const auto advance = [&] {
+    if (++stage == kKeyStages) {
+      stage = 0;
+      parity ^= 1;
     }
-    released = diagonal + 1;
+    arrived();
+  };
+  const auto release = [&](int tile_stage) {
+    if (threadIdx.x % 32 == 0) barrier_arrive(shared.keys_empty[tile_stage]);
+  };
+  const auto before = [&] { return (stage == 0 ? kKeyStages : stage) - 1; };
+  float scores[kKeyTile / 2];
+  Weights weights;
+  arrived();
+  const float2 group_gate = shared.row_gates[group * kGroupRows];
+  const float decay = expf(log_decay + group_gate.x + group_gate.y);
+  scale_rows(sums, decay, decay);
+#pragma unroll
+  for (int i = 0; i < kSumColumns / 2; i++) keep(sums[i]);
+  multiply_scores(scores, q, shared.k[0]);
+#pragma unroll 1
+  for (int tile = 0; tile < diagonal; tile++) {
+    wgmma_wait<1>();  // the values of the last tile are multiplied, these scores may not be
+    if (tile > 0) release(before());
+    const KeyFactors factors(shared.gates[stage].factors[group]);
+    wgmma_wait<0>();
+    wgmma_results(scores);
+    wgmma_results(sums);
+    weigh(weights, scores, factors);
+    multiply_weights(sums, totals, weights, shared.v[stage]);
+    advance();
+    multiply_scores(scores, q, shared.k[stage]);
   }
-  for (int tile = released; tile < tiles; tile++) {
-    arrived(tile);
-    release(tile);
+  wgmma_wait<0>();
+  wgmma_results(scores);
+  wgmma_results(sums);
+  if (diagonal > 0) release(before());
+  // Until here weights lacked the factor exp(G_i - G) of a row, G of the warpgroup's first.
+  const int row = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4;
+  const auto factor = [&](const float2& gate) {
+    return expf((gate.x - group_gate.x) + (gate.y - group_gate.y));
+  };
+  const float factors[2] = {factor(shared.row_gates[row]), factor(shared.row_gates[row + 8])};
+  scale_rows(sums, factors[0], factors[1]);
+#pragma unroll
+  for (int i = 0; i < 4; i++) totals[i] *= factors[i / 2];
+  weigh_diagonal(weights, scores, shared, stage);
+  multiply_weights(sums, totals, weights, shared.v[stage]);
+  wgmma_wait<0>();
+  wgmma_results(sums);
+  release(stage);
+  for (int tile = diagonal + 1; tile < tiles; tile++) {
+    advance();
+    release(stage);
+  }
+}
+
+// Starts copying a warpgroup's queries, rows [first, first + 64) of a head; nothing is read of rows
+// before 0 and from `end` on.
+__device__ __forceinline__ void load_queries(
+    element* q, const element* head, int64 token_stride, int64 first, int64 end, bool aligned) {
+#pragma unroll 1
+  for (int i = threadIdx.x % kGroup; i < kGroupRows * (kHeadDim / 8); i += kGroup) {
+    const int row = i / (kHeadDim / 8);
+    const int column = i % (kHeadDim / 8) * 8;
+    const bool valid = first + row >= 0 && first + row < end;
+    const element* source = head + (valid ? (first + row) * token_stride : 0) + column;
+    element* target = q + panel_place<kGroupRows>(row, column);
+    if (aligned) {
+      copy_async_16(target, source, valid);
+    } else {
+      for (int e = 0; e < 8; e++) target[e] = valid ? source[e] : (element)0;
+    }
   }
 }
 
@@ -2062,35 +2318,27 @@ __device__ __forceinline__ void multiply(
   const int group = threadIdx.x / kGroup;
   const int lane = threadIdx.x % 32;
   const int64 group_row = range.row + group * kGroupRows;
-  // Rows before query_start have no query: what they find in its place is not written.
-  const int skipped = (int)min(max(args.query_start - group_row, (int64)0), (int64)kGroupRows);
-  load_rows(shared.q + group * kGroupRows + skipped,
-            head_rows(args.q, args.q_strides, block.sequence, block.batch, block.query_head),
-            args.q_strides.token, group_row + skipped - args.query_start,
-            range.end - args.query_start, kGroupRows - skipped, kGroup,
-            is_aligned(args.q, args.q_strides), threadIdx.x % kGroup);
+  // Rows before query_start have no query.
+  load_queries(shared.q[group],
+               head_rows(args.q, args.q_strides, block.sequence, block.batch, block.query_head),
+               args.q_strides.token, group_row - args.query_start, range.end - args.query_start,
+               is_aligned(args.q, args.q_strides));
+  const bool reads_state = kWithState && (block.chunk > 0 || args.initial_sums != nullptr);
+  float log_decay = 0;
+  if (reads_state) {
+    log_decay = (float)(range.gate_row - gate_before(args, range.gate_sum, block.chunk));
+  }
   copy_wait();
+  fence_async_reads();
   group_sync(1 + group, kGroup);
 
   GroupSums sums = {};
-  float2 row_gates[2] = {};  // G_i from the block's first row on: high, low
-  float row_factors[2] = {1, 1};
-  const double gate_row = range.gate_sum[min(group_row, range.end - 1)];
-  for (int r = 0; r < 2; r++) {
-    const int64 row = range.row + threadIdx.x / 32 * 16 + r * 8 + lane / 4;
-    const double gate = range.gate_sum[min(row, range.end - 1)];
-    row_gates[r] = two_floats(gate - range.gate_row);
-    row_factors[r] = expf((float)(gate - gate_row));
-  }
-  if (kWithState && (block.chunk > 0 || args.initial_sums != nullptr)) {
+  if (reads_state) {
     read_from_state(sums, shared);
     take_joint(sums, args, block.chunk, range.row);
-    // From its start to row i the state decays by exp(G_i) = exp(G) exp(G_i - G); the second factor
-    // comes later.
-    const float decay = expf((float)(gate_row - gate_before(args, range.gate_sum, block.chunk)));
-    scale_rows(sums, decay, decay);
   }
-  attend(sums, shared, range, row_gates, row_factors);
+  Totals totals = {};
+  attend(sums, totals, args, shared, range, log_decay);
 
   OutputRows rows;
 #pragma unroll
@@ -2120,11 +2368,11 @@ __device__ __forceinline__ void output(const Arguments& args) {
     give_registers<kBringerRegisters>();
     const int warp = threadIdx.x % kGroup / 32;
     if (warp == 1) {
-      bring_rows<kHeadDim>(shared, block.keys, block.keys.k, block.keys.k_stride,
-                           block.keys.k_aligned, [](KeyTile& keys) { return keys.k; });
+      bring_rows(shared, block.keys, block.keys.k, block.keys.k_stride, block.keys.k_aligned,
+                 shared.k);
     } else if (warp == 2) {
-      bring_rows<kSumColumns>(shared, block.keys, block.keys.v, block.keys.v_stride,
-                              block.keys.v_aligned, [](KeyTile& keys) { return keys.v; });
+      bring_rows(shared, block.keys, block.keys.v, block.keys.v_stride, block.keys.v_aligned,
+                 shared.v);
     } else if (warp == 3) {
       bring_gates(args, shared, block.keys);
     } else if (kWithState && threadIdx.x == kMultipliers &&

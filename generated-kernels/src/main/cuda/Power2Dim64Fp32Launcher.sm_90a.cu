@@ -98,7 +98,7 @@ struct Arguments {
 };
 
 // Dynamic shared memory; each kernel lays its own struct over it.
-extern __shared__ __align__(128) unsigned char shared_memory[];
+extern __shared__ __align__(1024) unsigned char shared_memory[];
 
 // Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
 constexpr int64 kStateNumbers = (int64)kFeatures * (kHeadDim + 1);

@@ -136,7 +136,7 @@ struct Arguments {
 };
 
 // Dynamic shared memory; each kernel lays its own struct over it.
-extern __shared__ __align__(128) unsigned char shared_memory[];
+extern __shared__ __align__(1024) unsigned char shared_memory[];
 
 // Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
 constexpr int64 kStateNumbers = (int64)kFeatures * (kHeadDim + 1);
@@ -349,12 +349,21 @@ __device__ __forceinline__ Pair pair_of(float low, float high) {
 
 __device__ __forceinline__ Pair pair_of(TwoElements elements) { return elements; }
 
+// Written so that a product takes it as a choice of its operand's halves, without an instruction more.
 __device__ __forceinline__ Pair both_low(TwoElements elements) {
-  return __byte_perm(elements, elements, 0x1010);
+  Pair both;
+  asm("{.reg .b16 low, high; mov.b32 {low, high}, %1; mov.b32 %0, {low, low};}"
+      : "=r"(both)
+      : "r"(elements));
+  return both;
 }
 
 __device__ __forceinline__ Pair both_high(TwoElements elements) {
-  return __byte_perm(elements, elements, 0x3232);
+  Pair both;
+  asm("{.reg .b16 low, high; mov.b32 {low, high}, %1; mov.b32 %0, {high, high};}"
+      : "=r"(both)
+      : "r"(elements));
+  return both;
 }
 
 // A product is a fused multiply-add with -0: sm_80 has no bf16 multiplication.
@@ -589,9 +598,11 @@ __device__ __forceinline__ void key_features(
   }
 }
 
-// Features of 16 queries as the A operand of output_pass: `low` and `high` are queries g and g + 8.
+// Features of 16 queries as the A operand of output_pass: `low` and `high` are queries g and g + 8,
+// each a pointer or a PanelRow.
+template <typename Row>
 __device__ __forceinline__ void query_features(
-    Pair (&a)[4], const element* low, const element* high, const FeatureBlock& block, int t) {
+    Pair (&a)[4], Row low, Row high, const FeatureBlock& block, int t) {
   const int row = block.first_tile * 8 + block.row;
   const int column = block.second_tile * 8 + 2 * t;
   const TwoElements xi_low = load_two(low + row);

@@ -39,11 +39,12 @@ constexpr int kSumColumns = 72;                 // value columns, and those of t
 constexpr int kStateGroups = 2;                 // warpgroups of a state block that multiply
 constexpr int kGroupTiles = 4;                  // tiles of 64 features of each
 constexpr int kStateStages = 4;                 // steps of tokens that it holds
-constexpr int kStateMultiplierRegisters = 192;  // registers of a thread of these
-constexpr int kStateBringerRegisters = 120;     // of a thread that brings operands
+constexpr int kRawStages = 3;                   // steps of keys as they are that it holds
+constexpr int kStateMultiplierRegisters = 224;  // registers of a thread of these
+constexpr int kStateBringerRegisters = 56;      // of a thread that brings operands
 constexpr int kStateFeatures = 512;             // features of a state block
 constexpr int kStateThreads = 384;              // threads of a state block
-constexpr int kStateSharedBytes = 147008;       // its shared memory, bytes
+constexpr int kStateSharedBytes = 175936;       // its shared memory, bytes
 constexpr int kGroups = 2;                      // warpgroups of a block of 64 queries or keys each
 constexpr int kGradientThreads = 256;           // its threads
 constexpr int kGradientBlocks = 2;              // such blocks of a multiprocessor
@@ -129,7 +130,7 @@ struct Arguments {
 };
 
 // Dynamic shared memory; each kernel lays its own struct over it.
-extern __shared__ __align__(128) unsigned char shared_memory[];
+extern __shared__ __align__(1024) unsigned char shared_memory[];
 
 // Numbers of one key/value head's state in fp32: S [kFeatures][kHeadDim], then z [kFeatures].
 constexpr int64 kStateNumbers = (int64)kFeatures * (kHeadDim + 1);
@@ -278,12 +279,21 @@ __device__ __forceinline__ Pair pair_of(float low, float high) {
 
 __device__ __forceinline__ Pair pair_of(TwoElements elements) { return elements; }
 
+// Written so that a product takes it as a choice of its operand's halves, without an instruction more.
 __device__ __forceinline__ Pair both_low(TwoElements elements) {
-  return __byte_perm(elements, elements, 0x1010);
+  Pair both;
+  asm("{.reg .b16 low, high; mov.b32 {low, high}, %1; mov.b32 %0, {low, low};}"
+      : "=r"(both)
+      : "r"(elements));
+  return both;
 }
 
 __device__ __forceinline__ Pair both_high(TwoElements elements) {
-  return __byte_perm(elements, elements, 0x3232);
+  Pair both;
+  asm("{.reg .b16 low, high; mov.b32 {low, high}, %1; mov.b32 %0, {high, high};}"
+      : "=r"(both)
+      : "r"(elements));
+  return both;
 }
 
 // A product is a fused multiply-add with -0: sm_80 has no bf16 multiplication.
@@ -518,9 +528,11 @@ __device__ __forceinline__ void key_features(
   }
 }
 
-// Features of 16 queries as the A operand of output_pass: `low` and `high` are queries g and g + 8.
+// Features of 16 queries as the A operand of output_pass: `low` and `high` are queries g and g + 8,
+// each a pointer or a PanelRow.
+template <typename Row>
 __device__ __forceinline__ void query_features(
-    Pair (&a)[4], const element* low, const element* high, const FeatureBlock& block, int t) {
+    Pair (&a)[4], Row low, Row high, const FeatureBlock& block, int t) {
   const int row = block.first_tile * 8 + block.row;
   const int column = block.second_tile * 8 + 2 * t;
   const TwoElements xi_low = load_two(low + row);
@@ -679,13 +691,6 @@ __device__ __forceinline__ uint64 summed_rows(const void* rows) {
          (uint64)8 << 32;
 }
 
-// Describes an operand whose columns are summed over: all rows by 16 columns.
-template <int kColumns>
-__device__ __forceinline__ uint64 summed_columns(const void* rows) {
-  return (uint64)((shared_address(rows) & 0x3ffff) >> 4) | (uint64)8 << 16 |
-         (uint64)kColumns << 32;
-}
-
 // 1, which the compiler cannot know. Where sums go from one run of products to the next untouched, it
 // would do products one by one; multiplying by this in between keeps them together.
 __device__ __forceinline__ float unknown_one(const Arguments& args) {
@@ -694,19 +699,17 @@ __device__ __forceinline__ float unknown_one(const Arguments& args) {
 
 // Products of 64 rows by a warpgroup. Lane l of warp w holds rows 16 w + l / 4 and 8 further, and
 // of every 8 columns the two from 2 (l % 4) on: four of `sums`, in the order of mma_16's; and `a`
-// likewise. b lies in shared memory: see summed_rows and summed_columns.
+// likewise. b lies in shared memory, its rows summed over.
 
 // sums [64 x 72] += a [64 x 16] b [16 x 72]
-template <bool kSummedRows>
 __device__ __forceinline__ void multiply_group(
     float (&sums)[36], const uint32 (&a)[4], uint64 b) {
   asm volatile(
-      "{\n.reg .pred add;\nsetp.ne.b32 add, 1, 0;\n"
       "wgmma.mma_async.sync.aligned.m64n72k16.f32.bf16.bf16 "
       "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, "
       "%18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, "
       "%34, %35}, "
-      "{%36, %37, %38, %39}, %40, add, 1, 1, %41;\n}\n"
+      "{%36, %37, %38, %39}, %40, 1, 1, 1, 1;"
       : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3]), "+f"(sums[4]),
         "+f"(sums[5]), "+f"(sums[6]), "+f"(sums[7]), "+f"(sums[8]), "+f"(sums[9]),
         "+f"(sums[10]), "+f"(sums[11]), "+f"(sums[12]), "+f"(sums[13]), "+f"(sums[14]),
@@ -715,26 +718,31 @@ __device__ __forceinline__ void multiply_group(
         "+f"(sums[25]), "+f"(sums[26]), "+f"(sums[27]), "+f"(sums[28]), "+f"(sums[29]),
         "+f"(sums[30]), "+f"(sums[31]), "+f"(sums[32]), "+f"(sums[33]), "+f"(sums[34]),
         "+f"(sums[35])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"((int)kSummedRows));
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
 }
 
-// An operand in shared memory, see images.cuh. Only the low word depends on where it is.
+// An operand of a product in shared memory: in units of 16 bytes, where it begins, and two distances
+// whose meaning depends on its layout; where that is core matrices, between those that follow one
+// another along the summed dimension and along the other. Only the low word depends on the place.
 struct Operand {
   uint32 low;
   uint32 high;
 
-  // Further on in the same image, in units of 16 bytes.
+  // Further on in the same matrix, in units of 16 bytes.
   __device__ __forceinline__ Operand operator+(int distance) const {
     return Operand{low + distance, high};
   }
+
+  __device__ __forceinline__ uint64 packed() const { return (uint64)high << 32 | low; }
 };
 
-// Products of bf16. d = a b, or d += a b if `accumulate`: d [64 x 64] holds of rows g and g + 8 of
-// a warp's 16, for every 8 columns, (g, 2t), (g, 2t+1), (g+8, 2t), (g+8, 2t+1), with g = lane / 4 and
-// t = lane % 4. b [16 x 64] is in shared memory; rows of its image are columns of b, or if
-// kTransposed, rows of b.
+__device__ __forceinline__ Operand operand(const element* matrix, uint32 first, uint32 second) {
+  return Operand{shared_address(matrix) >> 4 | first << 16, second};
+}
 
-// a [64 x 16] is in shared memory too.
+// d = a b, or d += a b if `accumulate`, of bf16 in shared memory: a [64 x 16] and b [16 x 64], rows of
+// whose matrix are columns of b. d holds of rows g and g + 8 of a warp's 16, for every 8 columns,
+// (g, 2t), (g, 2t+1), (g+8, 2t), (g+8, 2t+1), with g = lane / 4 and t = lane % 4.
 __device__ __forceinline__ void wgmma_shared(
     float (&d)[32], Operand a, Operand b, bool accumulate) {
   asm volatile(
@@ -756,6 +764,96 @@ __device__ __forceinline__ void wgmma_shared(
         "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31])
       : "r"(a.low), "r"(a.high), "r"(b.low), "r"(b.high), "r"((int)accumulate));
 }
+
+__device__ __forceinline__ void wgmma_shared_begin(
+    float (&d)[32], Operand a, Operand b, bool accumulate) {
+  asm volatile(
+      "{\n"
+      ".reg .pred p;\n"
+      ".reg .b64 a, b;\n"
+      "setp.ne.b32 p, %36, 0;\n"
+      "mov.b64 a, {%32, %33};\n"
+      "mov.b64 b, {%34, %35};\n"
+      "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+      "a, b, p, 1, 1, 0, 0;\n"
+      "}"
+      : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3]), "=f"(d[4]), "=f"(d[5]), "=f"(d[6]),
+        "=f"(d[7]), "=f"(d[8]), "=f"(d[9]), "=f"(d[10]), "=f"(d[11]), "=f"(d[12]), "=f"(d[13]),
+        "=f"(d[14]), "=f"(d[15]), "=f"(d[16]), "=f"(d[17]), "=f"(d[18]), "=f"(d[19]), "=f"(d[20]),
+        "=f"(d[21]), "=f"(d[22]), "=f"(d[23]), "=f"(d[24]), "=f"(d[25]), "=f"(d[26]), "=f"(d[27]),
+        "=f"(d[28]), "=f"(d[29]), "=f"(d[30]), "=f"(d[31])
+      : "r"(a.low), "r"(a.high), "r"(b.low), "r"(b.high), "r"((int)accumulate));
+}
+
+// A tile of rows that threads copy lies in panels of 64 columns: in a panel a row takes a line of 128
+// bytes, and its pieces of 16 bytes are exchanged as wgmma's 128-byte swizzle has it. A copy writes
+// one line of shared memory at a time, so rows scattered over core matrices take it many times as
+// long. A panel begins at a multiple of 1,024 bytes.
+constexpr int kPanelColumns = 64;
+constexpr int kPanels = (kHeadDim + kPanelColumns - 1) / kPanelColumns;
+constexpr int kPieces = kHeadDim / 8;  // of a row
+
+// Elements of a tile of so many rows, a multiple of 8.
+template <int kRows>
+constexpr int kTileElements = kPanels * kRows * kPanelColumns;
+
+template <int kRows>
+__device__ __forceinline__ int panel_place(int row, int column) {
+  return (column / 64 * kRows + row) * 64 + (column / 8 % 8 ^ row % 8) * 8 + column % 8;
+}
+
+// A row of such a tile.
+template <int kRows>
+struct PanelRow {
+  const element* first;  // of the row in the first panel
+  int exchange;          // row % 8
+
+  __device__ __forceinline__ PanelRow(const element* tile, int row)
+      : first(tile + row * 64), exchange(row % 8) {}
+
+  // Rows 8 further have their pieces in the same places, this far behind.
+  static constexpr int kEightRows = 8 * 64;
+
+  // The 8 columns of a piece.
+  __device__ __forceinline__ const element* piece(int index) const {
+    const int panel = kPanels == 1 ? 0 : index / 8 * (kRows * 64);
+    return first + (panel + ((kPanels == 1 ? index : index % 8) ^ exchange) * 8);
+  }
+
+  __device__ __forceinline__ const element* operator+(int column) const {
+    return piece(column / 8) + column % 8;
+  }
+
+  __device__ __forceinline__ element operator[](int column) const { return *(*this + column); }
+};
+
+// Operands, see operand: distances are those between 8 rows, and between panels.
+constexpr uint32 kSwizzled = 1u << 30;  // in the high word
+constexpr uint32 kEightLines = 8 * 8;   // in units of 16 bytes
+
+// An operand that is summed over a tile's columns, its first 16; panel_distance is how far it is to
+// those from a column on.
+__device__ __forceinline__ Operand panel_columns(const element* tile) {
+  return operand(tile, 1, kEightLines | kSwizzled);
+}
+
+template <int kRows>
+__device__ __forceinline__ int panel_distance(int column) {
+  return column / 64 * (kRows * 8) + column % 64 / 8;
+}
+
+// An operand that is summed over 16 rows of a tile, from `row` on.
+template <int kRows>
+__device__ __forceinline__ Operand panel_rows(const element* tile, int row) {
+  return operand(tile + row * 64, kRows * 8, kEightLines | kSwizzled);
+}
+
+// Products of bf16. d = a b, or d += a b if `accumulate`: d [64 x 64] holds of rows g and g + 8 of
+// a warp's 16, for every 8 columns, (g, 2t), (g, 2t+1), (g+8, 2t), (g+8, 2t+1), with g = lane / 4 and
+// t = lane % 4. b [16 x 64] is in shared memory; rows of its image are columns of b, or if
+// kTransposed, rows of b.
 
 // a is in registers: pairs (g, 2t), (g+8, 2t), (g, 2t+8), (g+8, 2t+8) of a warp's 16 rows, which
 // may not be written before wgmma_wait.
@@ -782,64 +880,58 @@ __device__ __forceinline__ void wgmma_registers(
         "r"((int)accumulate), "n"((int)kTransposed));
 }
 
-// An image is a matrix of kHeadDim columns in shared memory as wgmma reads it without a swizzle:
-// core matrices of 8 rows by 8 columns, each 128 contiguous bytes, row after row; first all that
-// make up rows 0 to 7, then those of rows 8 to 15, and so on. Rows are tokens, or features of a
-// state.
-constexpr int kCoreElements = 64;
-constexpr int kEightRows = 8 * kHeadDim;  // elements
+// An image is a matrix of kHeadDim columns in shared memory as wgmma reads it: of tokens, in panels;
+// of a state, in core matrices without a swizzle, 8 rows by 8 columns each, 128 contiguous bytes, row
+// after row: first all that make up rows 0 to 7, then those of rows 8 to 15, and so on.
+constexpr int kGradientRows = kGroups * 64;  // tokens of a block
+constexpr int kColumns = 64;                 // and of a step
+typedef PanelRow<kGradientRows> TokenRow;
 
-// Place of row g and column 2t of the 16 rows from `row` on, g = lane / 4 and t = lane % 4. Columns
-// 8 n more are at kCoreElements n, row g + 8 is at kEightRows.
-__device__ __forceinline__ int lane_place(int row) {
-  return row / 8 * kEightRows + threadIdx.x % 32 * 2;
-}
-
-// An operand tells, in units of 16 bytes, where a matrix begins, and how far apart core matrices
-// are that follow each other along the summed dimension and along the other.
-__device__ __forceinline__ Operand operand(const element* image, uint32 summed, uint32 other) {
-  return Operand{shared_address(image) >> 4 | summed << 16, other};
-}
-
+// Distances between core matrices in units of 16 bytes.
 constexpr int kNextColumns = 16;         // distance of 16 columns
 constexpr int kNextRows = 2 * kHeadDim;  // distance of 16 rows
 
-// An operand that is summed over the image's columns.
+// An operand that is summed over a state's columns.
 __device__ __forceinline__ Operand summed_columns(const element* image) {
   return operand(image, 8, kHeadDim);
 }
 
-// An operand that is summed over the image's rows.
+// An operand that is summed over a state's rows.
 __device__ __forceinline__ Operand summed_rows(const element* image) {
   return operand(image, kHeadDim, 8);
 }
 
-// What a thread copies of an image: eight columns of a row and of every kPassRows-th behind it.
-constexpr int kPassRows = kGradientThreads / kHeadDim * 8;
+// What a thread copies of an image of tokens: eight columns of a row and of every kPassRows-th behind
+// it.
+constexpr int kPassRows = kPieces > 8 ? 16 : kPieces > 4 ? 32 : kPieces > 2 ? 64 : 128;
+static_assert(kPassRows * kPieces <= kGradientThreads, "a thread copies one piece");
 
-__device__ __forceinline__ int copied_row() { return threadIdx.x / kHeadDim * 8 + threadIdx.x % 8; }
+__device__ __forceinline__ int copied_row() { return threadIdx.x / kPieces; }
 
-__device__ __forceinline__ int copied_column() { return threadIdx.x / 8 % (kHeadDim / 8) * 8; }
+__device__ __forceinline__ int copied_column() { return threadIdx.x % kPieces * 8; }
 
-// Whether this thread copies anything in the pass that begins at this row, of so many.
-__device__ __forceinline__ bool copies(int pass, int rows) {
-  const bool all = rows % kPassRows == 0 && kGradientThreads % kHeadDim == 0;
-  return all || (pass + copied_row() < rows && threadIdx.x < kPassRows * (kHeadDim / 8));
+// Whether this thread copies anything of an image of so many tokens.
+template <int kRows>
+__device__ __forceinline__ bool copies() {
+  constexpr int threads = (kRows < kPassRows ? kRows : kPassRows) * kPieces;
+  return threads == kGradientThreads || threadIdx.x < threads;
 }
 
 // load_image where rows cannot be read 16 bytes at a time.
 template <int kRows>
 __device__ __noinline__ void load_unaligned_image(
     element* image, const element* source, int64 token_stride, int rows) {
-  for (int pass = 0; pass < kRows && copies(pass, kRows); pass += kPassRows) {
+  if (!copies<kRows>()) return;
+  element* target = image + panel_place<kRows>(copied_row(), copied_column());
+  for (int pass = 0; pass < kRows; pass += kPassRows) {
     for (int e = 0; e < 8; e++) {
-      image[pass * kHeadDim + threadIdx.x * 8 + e] =
+      target[pass * kPanelColumns + e] =
           pass + copied_row() < rows ? source[pass * token_stride + e] : (element)0;
     }
   }
 }
 
-// Starts loading kRows rows, of which the first `rows` are read and the others zero. `source` is
+// Starts loading kRows tokens, of which the first `rows` are read and the others zero. `source` is
 // what this thread copies first. Complete after copy_wait, fence_async_reads and a barrier.
 template <int kRows>
 __device__ __forceinline__ void load_image(
@@ -848,37 +940,41 @@ __device__ __forceinline__ void load_image(
     load_unaligned_image<kRows>(image, source, token_stride, rows);
     return;
   }
+  if (!copies<kRows>()) return;
   const int left = rows - copied_row();
+  element* target = image + panel_place<kRows>(copied_row(), copied_column());
 #pragma unroll
   for (int pass = 0; pass < kRows; pass += kPassRows) {
-    if (!copies(pass, kRows)) break;
-    copy_async_16(image + pass * kHeadDim + threadIdx.x * 8, source + pass * token_stride,
-                  pass < left);
+    copy_async_16(target + pass * kPanelColumns, source + pass * token_stride, pass < left);
   }
 }
 
-// The 16 rows of a warp from `row` on as A operands, 16 columns each.
+// The 16 tokens of a warp from `row` on, of a block's, as A operands, 16 columns each.
 __device__ __forceinline__ void load_fragments(
     uint32 (&a)[kHeadDim / 16][4], const element* image, int row) {
-  const element* place = image + lane_place(row);
+  const TokenRow low(image, row + threadIdx.x % 32 / 4);
+  const int pair = threadIdx.x % 4 * 2;
 #pragma unroll
   for (int s = 0; s < kHeadDim / 16; s++) {
-    a[s][0] = load_two(place + 2 * s * kCoreElements);
-    a[s][1] = load_two(place + 2 * s * kCoreElements + kEightRows);
-    a[s][2] = load_two(place + (2 * s + 1) * kCoreElements);
-    a[s][3] = load_two(place + (2 * s + 1) * kCoreElements + kEightRows);
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      const element* piece = low.piece(2 * s + half) + pair;
+      a[s][2 * half] = load_two(piece);
+      a[s][2 * half + 1] = load_two(piece + TokenRow::kEightRows);
+    }
   }
 }
 
-// Starts d = products of 64 rows of an image with 64 rows of another.
+// Starts d = products of 64 tokens of a block, from `rows` on, with the 64 of a step.
 __device__ __forceinline__ void multiply_rows(
     float (&d)[32], const element* rows, const element* columns) {
-  Operand a = summed_columns(rows);
-  const Operand b = summed_columns(columns);
+  Operand a = panel_columns(rows);
+  const Operand b = panel_columns(columns);
   keep(a.low);
 #pragma unroll
-  for (int s = 0; s < kHeadDim / 16; s++) {
-    wgmma_shared(d, a + s * kNextColumns, b + s * kNextColumns, s > 0);
+  for (int column = 0; column < kHeadDim; column += 16) {
+    wgmma_shared(d, a + panel_distance<kGradientRows>(column),
+                 b + panel_distance<kColumns>(column), column > 0);
   }
 }
 
@@ -916,7 +1012,7 @@ struct Rows {
     }
   }
 
-  // Adds a times 16 rows of an image, given by summed_rows; or is that, unless `accumulate`.
+  // Adds a times 16 rows of a state's image, given by summed_rows; or is that, unless `accumulate`.
   __device__ __forceinline__ void add_product(
       const uint32 (&a)[4], Operand image, bool accumulate = true) {
 #pragma unroll
@@ -925,14 +1021,21 @@ struct Rows {
     }
   }
 
-  // Adds d [64 x 64] as operands times 64 rows of an image.
+  // Adds d [64 x 64] as operands times the 64 tokens of a step.
   __device__ __forceinline__ void add_products(const float (&d)[32], const element* image) {
     uint32 a[4][4];
 #pragma unroll
     for (int s = 0; s < 4; s++) operand_of(a[s], d, s);
     wgmma_fence();
 #pragma unroll
-    for (int s = 0; s < 4; s++) add_product(a[s], summed_rows(image) + s * kNextRows);
+    for (int s = 0; s < 4; s++) {
+      const Operand tokens = panel_rows<kColumns>(image, s * 16);
+#pragma unroll
+      for (int strip = 0; strip < kStrips; strip++) {
+        wgmma_registers<true>(
+            strips[strip], a[s], tokens + panel_distance<kColumns>(strip * kStrip), true);
+      }
+    }
     wgmma_commit();
     wgmma_wait<0>();
     results();
@@ -1209,22 +1312,26 @@ __device__ __forceinline__ Segment segment_of(
 
 constexpr int kStateMultipliers = kStateGroups * kGroup;
 
+constexpr int kValuePanels = (kSumColumns + kPanelColumns - 1) / kPanelColumns;
+
+// Values of a step, in panels; in the columns behind them the sum_factors.
+typedef element StateValues[kValuePanels * kStateTokens * kPanelColumns];
+
+// Keys of a step.
 struct StateStep {
-  element values[kStateTokens * kSumColumns];  // core matrices; behind the values, the sum_factors
   element weighted_keys[kHeadDim][kKeyStride];  // in lane order, times the tokens' weights
   element keys[kHeadDim][kKeyStride];  // in lane order
 };
 
-constexpr int kRawStages = 3;
-
 struct RawKeys {
   element rows[kStateTokens][kHeadDim + 8];
+  float weights[kStateTokens];  // of their tokens, in lane order
 };
 
 struct StateShared {
+  StateValues values[kStateStages];
   StateStep steps[kStateStages];
-  RawKeys keys[kRawStages];  // of the step being brought and of the next two, as they are
-  float weights[2][kStateTokens];  // of the step being brought and of the next, in lane order
+  RawKeys keys[kRawStages];  // of the step being brought and of the next, as they are
   uint64 full[kStateStages];
   uint64 empty[kStateStages];
 
@@ -1239,19 +1346,37 @@ struct StateShared {
 };
 static_assert(sizeof(StateShared) == kStateSharedBytes, "the launch must match");
 
+// Which of the block's places for steps comes next, and the parity of the phase in which it is full.
+struct StepPlace {
+  int stage = 0;
+  int parity = 0;
+
+  __device__ __forceinline__ void advance() {
+    if (++stage == kStateStages) {
+      stage = 0;
+      parity ^= 1;
+    }
+  }
+
+  __device__ __forceinline__ int last() const { return (stage == 0 ? kStateStages : stage) - 1; }
+};
+
 // The block of 16 features of the state that a warp has in a tile of its warpgroup's.
 __device__ __forceinline__ FeatureBlock block_of_tile(int first_block, int tile) {
   return FeatureBlock(min(first_block + tile * 4, kFeatures / 16 - 1));
 }
 
-// Builds A operands of a warp's features from a step's keys: of product i, tokens 16 (i / kGroupTiles)
-// and on, tile i % kGroupTiles. What they are made of is loaded a product ahead.
+// Builds A operands of a warp's features, one for each tile, from 16 of a step's keys. What they are
+// made of is loaded ahead.
 class KeyOperands {
   // Where this lane finds them, in bytes: x_i of the tile's two rows, and x_j (upper half).
   uint32 places[kGroupTiles];
-  // The next product's, of four tokens.
-  FourElements first[2];
-  FourElements second;
+  FourElements first[kGroupTiles][2];  // x_i, where the tile before does not have the same
+  FourElements second[kGroupTiles];    // x_j
+
+  __device__ __forceinline__ bool shares_first(int tile) const {
+    return tile > 0 && ((places[tile] ^ places[tile - 1]) & 0xffff) == 0;
+  }
 
  public:
   __device__ __forceinline__ KeyOperands(int first_block) {
@@ -1260,29 +1385,40 @@ class KeyOperands {
       const FeatureBlock block = block_of_tile(first_block, i);
       const int row = block.first_tile * 8 + block.row;
       const int column = block.second_tile * 8 + threadIdx.x % 32 / 4;
-      places[i] = row * kKeyStride * sizeof(element) |
-                  (column * kKeyStride + threadIdx.x % 4 * 4) * sizeof(element) << 16;
+      const int token = threadIdx.x % 4 * 4;
+      places[i] = (row * kKeyStride + token) * sizeof(element) |
+                  (column * kKeyStride + token) * sizeof(element) << 16;
     }
   }
 
-  __device__ __forceinline__ void load(const StateStep& step, int i) {
-    const uint32 place = places[i % kGroupTiles];
-    const int token = i / kGroupTiles * 16;
-    // Tiles that follow one another mostly share x_i.
-    if (i % kGroupTiles == 0 || (place ^ places[i % kGroupTiles - 1]) & 0xffff) {
-      const element* row = &step.weighted_keys[0][token + threadIdx.x % 4 * 4];
-      row += (place & 0xffff) / sizeof(element);
-      first[0] = load_four(row);
-      first[1] = load_four(row + kKeyStride);
+  __device__ __forceinline__ void load(const StateStep& step, int token) {
+#pragma unroll
+    for (int i = 0; i < kGroupTiles; i++) {
+      if (!shares_first(i)) {
+        const element* row =
+            &step.weighted_keys[0][token] + (places[i] & 0xffff) / sizeof(element);
+        first[i][0] = load_four(row);
+        first[i][1] = load_four(row + kKeyStride);
+      }
+      second[i] = load_four(&step.keys[0][token] + (places[i] >> 16) / sizeof(element));
     }
-    second = load_four(&step.keys[0][token] + (place >> 16) / sizeof(element));
   }
 
-  __device__ __forceinline__ void build(Pair (&a)[4], const StateStep&, int) const {
-    a[0] = operand_times(pair_of(first[0].x), pair_of(second.x));
-    a[1] = operand_times(pair_of(first[1].x), pair_of(second.x));
-    a[2] = operand_times(pair_of(first[0].y), pair_of(second.y));
-    a[3] = operand_times(pair_of(first[1].y), pair_of(second.y));
+  __device__ __forceinline__ void build(Pair (&a)[kGroupTiles][4], const StateStep&, int) const {
+    FourElements xi[2];
+#pragma unroll
+    for (int i = 0; i < kGroupTiles; i++) {
+      const bool shares = shares_first(i);
+#pragma unroll
+      for (int r = 0; r < 2; r++) {
+        xi[r].x = shares ? xi[r].x : first[i][r].x;
+        xi[r].y = shares ? xi[r].y : first[i][r].y;
+      }
+      a[i][0] = operand_times(pair_of(xi[0].x), pair_of(second[i].x));
+      a[i][1] = operand_times(pair_of(xi[1].x), pair_of(second[i].x));
+      a[i][2] = operand_times(pair_of(xi[0].y), pair_of(second[i].y));
+      a[i][3] = operand_times(pair_of(xi[1].y), pair_of(second[i].y));
+    }
   }
 };
 
@@ -1345,30 +1481,29 @@ __device__ __forceinline__ void write_state(StateTiles& tiles, float* sums, floa
   });
 }
 
-// S += sum over a step's tokens of weight_j phi(k_j) (v_j, 1)^T. Before the first products are awaited,
-// those of the step before may be under way: `release` is called when they are done.
+// S += sum over a step's tokens of weight_j phi(k_j) (v_j, 1)^T, 16 tokens at a time. Operands are
+// built while the products of the tokens before are under way; of a step's last tokens they still are
+// when it ends. `release` is called when those of the step before are done.
 template <typename Release>
 __device__ __forceinline__ void add_tokens(
-    StateTiles& tiles, const StateStep& step, Release release) {
-  constexpr int products = kStateTokens / 16 * kGroupTiles;
-  // Operands are built while the product before them is under way: the one before that has to be
-  // done with theirs.
+    StateTiles& tiles, const StateStep& step, const StateValues& values, Release release) {
   KeyOperands& operands = tiles.operands;
-  Pair a[3][4];
+  Pair a[2][kGroupTiles][4];
   operands.load(step, 0);
   operands.build(a[0], step, 0);
-  if (products > 1) operands.load(step, 1);
 #pragma unroll
-  for (int i = 0; i < products; i++) {
+  for (int token = 0; token < kStateTokens; token += 16) {
     wgmma_fence();
-    multiply_group<true>(
-        tiles.sums[i % kGroupTiles], a[i % 3],
-        summed_rows<kSumColumns>(step.values + i / kGroupTiles * 16 * kSumColumns));
+#pragma unroll
+    for (int i = 0; i < kGroupTiles; i++) {
+      multiply_group(tiles.sums[i], a[token / 16 % 2][i],
+                     panel_rows<kStateTokens>(values, token).packed());
+    }
     wgmma_commit();
-    if (i + 1 < products) operands.build(a[(i + 1) % 3], step, i + 1);
-    if (i + 2 < products) operands.load(step, i + 2);
+    if (token + 16 < kStateTokens) operands.load(step, token + 16);
     wgmma_wait<1>();
-    if (i == 1 || products == 1) release();
+    if (token == 0) release();
+    if (token + 16 < kStateTokens) operands.build(a[token / 16 % 2 ^ 1], step, token + 16);
   }
 }
 
@@ -1377,26 +1512,27 @@ __device__ __forceinline__ int step_count(int64 first, int64 end) {
   return (int)((end - first + kStateTokens - 1) / kStateTokens);
 }
 
-// Adds as many steps, at least one, as the bringing warpgroup brings of a chunk; `step` counts the
-// steps of all chunks.
+// Adds as many steps, at least one, as the bringing warpgroup brings of a chunk.
 __device__ __forceinline__ void add_steps(
-    StateTiles& tiles, StateShared& shared, int steps, int& step) {
+    StateTiles& tiles, StateShared& shared, int steps, StepPlace& place) {
+  const auto release_last = [&] {
+    if (threadIdx.x % 32 == 0) barrier_arrive(shared.empty[place.last()]);
+  };
 #pragma unroll 1
-  for (int i = 0; i < steps; i++, step++) {
-    const int stage = step % kStateStages;
-    barrier_wait(shared.full[stage], step / kStateStages % 2);
+  for (int i = 0; i < steps; i++, place.advance()) {
+    barrier_wait(shared.full[place.stage], place.parity);
     fence_async_reads();
-    add_tokens(tiles, shared.steps[stage], [&] {
-      if (i > 0 && threadIdx.x % 32 == 0) {
-        barrier_arrive(shared.empty[(step - 1) % kStateStages]);
-      }
+    add_tokens(tiles, shared.steps[place.stage], shared.values[place.stage], [&] {
+      if (i > 0) release_last();
     });
   }
   wgmma_wait<0>();
 #pragma unroll
   for (int i = 0; i < kGroupTiles; i++) wgmma_results(tiles.sums[i]);
-  if (threadIdx.x % 32 == 0) barrier_arrive(shared.empty[(step - 1) % kStateStages]);
+  release_last();
 }
+
+// The bringing warpgroup of a walk.
 
 // Rows of a head whose tokens are brought.
 struct TokenRange {
@@ -1442,35 +1578,55 @@ struct KeyTerms {
   }
 };
 
-// Starts copying the keys of a step as they are, tokens from `end` on as zeros. Every other 16 rows
-// have neighbouring pieces of 8 dimensions exchanged, which spreads what a warp reads over the banks.
-__device__ __forceinline__ void bring_keys(
-    RawKeys& keys, const TokenRange& range, int64 first, int64 end) {
-  if (!range.k_aligned) return;
-  constexpr int pieces = kHeadDim / 8;  // of a row
-  const element* k = range.k + first * range.k_stride;
+// The bringing warpgroup copies so many rows at a time; a thread has the same 8 columns each time.
+constexpr int kCopyRows = kPieces > 8 ? 8 : kPieces > 4 ? 16 : kPieces > 2 ? 32 : 64;
+
+// Starts copying a step's rows, of which the first `count` are read and the others zero. `source` is
+// what the thread copies first, place(row) where it goes, of rows from the thread's own on.
+template <typename Place>
+__device__ __forceinline__ void copy_rows(
+    int thread, const element* source, int64 stride, int count, Place place) {
+  if (kCopyRows * kPieces < kGroup && thread >= kCopyRows * kPieces) return;
+  if (count >= kStateTokens) {
+    // All addresses first: a copy under way keeps the registers of its own.
+    const element* sources[kStateTokens / kCopyRows];
 #pragma unroll
-  for (int i = 0; i < (kStateTokens * pieces + kGroup - 1) / kGroup; i++) {
-    const int piece = i * kGroup + threadIdx.x % kGroup;
-    const int row = piece / pieces;
-    const int column = piece % pieces;
-    if (row >= kStateTokens) break;
-    const bool valid = first + row < end;
-    copy_async_16(&keys.rows[row][(column ^ row / 16 % 2) * 8],
-                  valid ? k + row * range.k_stride + column * 8 : range.k, valid);
+    for (int i = 0; i < kStateTokens / kCopyRows; i++) sources[i] = source + i * kCopyRows * stride;
+#pragma unroll
+    for (int i = 0; i < kStateTokens / kCopyRows; i++) {
+      copy_async_16(place(i * kCopyRows), sources[i], true);
+    }
+  } else {
+    const int left = count - thread / kPieces;
+#pragma unroll 1
+    for (int row = 0; row < kStateTokens; row += kCopyRows) {
+      copy_async_16(place(row), row < left ? source + row * stride : source, row < left);
+    }
   }
+}
+
+// Starts copying the keys of a step as they are. Every other 16 rows have neighbouring pieces of 8
+// dimensions exchanged, which spreads what a warp reads over the banks.
+__device__ __forceinline__ void bring_keys(
+    RawKeys& keys, int thread, const element* source, int64 stride, int count) {
+  copy_rows(thread, source, stride, count, [&](int row) {
+    const int own_row = thread / kPieces;
+    // Up to 16 rows at a time lie within the same 16.
+    const int exchanged = kCopyRows > 16 ? own_row / 16 % 2 : row / 16 % 2;
+    return &keys.rows[own_row + row][(thread % kPieces ^ exchanged) * 8];
+  });
 }
 
 // Transposes a step's keys into lane order: a thread takes the four tokens that are neighbours there,
 // of 8 dimensions.
 __device__ __forceinline__ void store_keys(
-    StateStep& step, const RawKeys& keys, const float* weights) {
+    StateStep& step, const RawKeys& keys, int thread) {
 #pragma unroll
-  for (int i = 0; i < (kStateTokens / 4 * (kHeadDim / 8) + kGroup - 1) / kGroup; i++) {
-    const int piece = i * kGroup + threadIdx.x % kGroup;
+  for (int i = 0; i < (kStateTokens / 4 * kPieces + kGroup - 1) / kGroup; i++) {
+    const int piece = i * kGroup + thread;
     const int dimension = piece / 16 * 8;
     const int place = piece % 16 * 4;
-    if (dimension >= kHeadDim) break;
+    if (kStateTokens / 4 * kPieces % kGroup != 0 && dimension >= kHeadDim) break;
     uint32 rows[4][4];
 #pragma unroll
     for (int e = 0; e < 4; e++) {
@@ -1482,7 +1638,7 @@ __device__ __forceinline__ void store_keys(
       rows[e][2] = words.z;
       rows[e][3] = words.w;
     }
-    const float4 weight = *reinterpret_cast<const float4*>(&weights[place]);
+    const float4 weight = *reinterpret_cast<const float4*>(&keys.weights[place]);
 #pragma unroll
     for (int e = 0; e < 8; e++) {
       const int take = e % 2 == 0 ? 0x5410 : 0x7632;
@@ -1511,78 +1667,96 @@ __device__ __forceinline__ void store_unaligned_keys(
   }
 }
 
-// Starts copying a step's values, and writes `factors` of this thread's token behind them; of tokens
-// behind the last there are zeros.
+// Starts copying a step's values.
 __device__ __forceinline__ void bring_values(
-    StateStep& step, const TokenRange& range, int64 first, int64 end,
-    TwoElements factors) {
-  const int thread = threadIdx.x % kGroup;
-  const int tokens = (int)min(end - first, (int64)kStateTokens);
-  const element* v = range.v + first * range.v_stride;
-#pragma unroll
-  for (int i = 0; i < (kStateTokens * (kHeadDim / 8) + kGroup - 1) / kGroup; i++) {
-    const int piece = i * kGroup + thread;
-    const int row = piece / kHeadDim * 8 + piece % 8;
-    const int column = piece / 8 % (kHeadDim / 8) * 8;
-    if (row >= kStateTokens) break;
-    const element* source = v + (row < tokens ? row * range.v_stride : 0) + column;
-    element* target = step.values + core_place<kSumColumns>(row, column);
-    if (range.v_aligned) {
-      copy_async_16(target, source, row < tokens);
-    } else {
-      for (int e = 0; e < 8; e++) target[e] = row < tokens ? source[e] : (element)0;
-    }
-  }
-  if (thread < kStateTokens) {
-    *reinterpret_cast<uint4*>(step.values + core_place<kSumColumns>(thread, kHeadDim)) =
-        make_uint4(factors, 0, 0, 0);
+    StateValues& values, int thread, const element* source, int64 stride, int count) {
+  element* target = values + panel_place<kStateTokens>(thread / kPieces, thread % kPieces * 8);
+  copy_rows(thread, source, stride, count, [&](int row) { return target + row * kPanelColumns; });
+}
+
+// The same for values that cannot be read 16 bytes at a time.
+__device__ __forceinline__ void bring_unaligned_values(
+    StateValues& values, int thread, const element* rows, int64 stride, int count) {
+#pragma unroll 1
+  for (int i = thread; i < kStateTokens * kHeadDim; i += kGroup) {
+    const int row = i / kHeadDim;
+    const int column = i % kHeadDim;
+    values[panel_place<kStateTokens>(row, column)] =
+        row < count ? rows[row * stride + column] : (element)0;
   }
 }
 
-// Brings tokens [first, end), at least one, of a chunk; `step` counts the steps of all chunks.
+// Brings tokens [first, end), at least one, of a chunk, to `place` and those that follow.
 template <typename Terms>
 __device__ __forceinline__ void bring_tokens(
     StateShared& shared, const TokenRange& range, const Terms& terms, int64 first, int64 end,
-    int& step) {
-  const int thread = threadIdx.x % kGroup;
+    StepPlace& place) {
+  int thread = threadIdx.x % kGroup;
+  keep(thread);
+  const int own_row = thread / kPieces;
+  const int own_column = thread % kPieces * 8;
   // Keys are under way for two steps, copied rather than loaded: a register that is loaded counts with
   // all others that are, and a thread that needs one waits for all. So only numbers are.
+  const element* k = range.k + (first + own_row) * range.k_stride + own_column;
+  const element* v = range.v + (first + own_row) * range.v_stride + own_column;
+  int left = (int)(end - first);  // tokens from the step on
+  int keys_left = left;           // and from the step whose keys are brought next
+  const auto bring_next_keys = [&](int raw) {
+    if (range.k_aligned && keys_left > 0) {
+      bring_keys(shared.keys[raw], thread, k, range.k_stride, keys_left);
+      k += kStateTokens * range.k_stride;
+      keys_left -= kStateTokens;
+    }
+    copy_commit();
+  };
   typename Terms::Numbers numbers{};
-  const auto load_numbers = [&](int64 from) {
-    if (thread < kStateTokens) numbers = terms.load(min(from + thread, end - 1));
+  const auto load_numbers = [&](int token) {
+    if (thread < kStateTokens) numbers = terms.load(first + min(token, (int)(end - first) - 1));
   };
   group_sync(1, kGroup);  // the keys of the last call are read
 #pragma unroll
-  for (int i = 0; i < kRawStages - 1; i++) {
-    bring_keys(shared.keys[i], range, first + i * kStateTokens, end);
-    copy_commit();
-  }
-  load_numbers(first);
+  for (int i = 0; i < kRawStages - 1; i++) bring_next_keys(i);
+  load_numbers(thread);
   int raw = 0;
+  int token = thread;  // of those of the call, this thread's of the step
 #pragma unroll 1
-  for (int64 from = first; from < end; from += kStateTokens, step++) {
-    StateStep& target = shared.steps[step % kStateStages];
-    uint64& full = shared.full[step % kStateStages];
-    float* step_weights = shared.weights[step % 2];
-    const int64 token = from + thread;
-    const bool valid = thread < kStateTokens && token < end;
-    const TwoElements factors = valid ? terms.sum_factors(numbers) : 0;
+  for (; left > 0; left -= kStateTokens, place.advance()) {
+    StateStep& target = shared.steps[place.stage];
+    StateValues& values = shared.values[place.stage];
+    uint64& full = shared.full[place.stage];
+    RawKeys& keys = shared.keys[raw];
+    TwoElements factors = 0;
     if (thread < kStateTokens) {
-      step_weights[lane_order(thread)] = valid ? terms.weight(numbers, token) : 0.0f;
+      const bool valid = thread < left;
+      if (valid) factors = terms.sum_factors(numbers);
+      keys.weights[lane_order(thread)] = valid ? terms.weight(numbers, first + token) : 0.0f;
     }
-    load_numbers(from + kStateTokens);
-    copy_wait_but_latest();
-    group_sync(1, kGroup);  // the weights and keys of this step are there, the last ones' read
-    barrier_wait(shared.empty[step % kStateStages], step / kStateStages % 2 ^ 1);
-    bring_values(target, range, from, end, factors);
-    barrier_arrive_when_copied(full);
-    const int behind = raw == 0 ? kRawStages - 1 : raw - 1;
-    bring_keys(shared.keys[behind], range, from + (kRawStages - 1) * kStateTokens, end);
-    copy_commit();
-    if (range.k_aligned) {
-      store_keys(target, shared.keys[raw], step_weights);
+    token += kStateTokens;
+    load_numbers(token);
+    if (kRawStages > 2) {
+      copy_wait_but_latest();
     } else {
-      store_unaligned_keys(target, range, from, end, step_weights);
+      copy_wait();
+    }
+    group_sync(1, kGroup);  // the weights and keys of this step are there, the last ones' read
+    barrier_wait(shared.empty[place.stage], place.parity ^ 1);
+    if (range.v_aligned) {
+      bring_values(values, thread, v, range.v_stride, left);
+    } else {
+      bring_unaligned_values(
+          values, thread, v - own_row * range.v_stride - own_column, range.v_stride, left);
+    }
+    v += kStateTokens * range.v_stride;
+    if (thread < kStateTokens) {
+      *reinterpret_cast<uint4*>(values + panel_place<kStateTokens>(thread, kHeadDim)) =
+          make_uint4(factors, 0, 0, 0);
+    }
+    barrier_arrive_when_copied(full);
+    bring_next_keys(raw == 0 ? kRawStages - 1 : raw - 1);
+    if (range.k_aligned) {
+      store_keys(target, keys, thread);
+    } else {
+      store_unaligned_keys(target, range, end - left, end, keys.weights);
     }
     barrier_arrive(full);
     raw = raw == kRawStages - 1 ? 0 : raw + 1;
@@ -1719,7 +1893,7 @@ struct Walk {
 
   // Brings the tokens of one of the heads.
   __device__ __forceinline__ void bring(
-      StateShared& shared, int64 chunk, int64 first, int64 end, int member, int& step) const {
+      StateShared& shared, int64 chunk, int64 first, int64 end, int member, StepPlace& place) const {
     TokenRange range;
     if (kGradient) {
       const int64 query_head = head * heads + member;
@@ -1730,7 +1904,7 @@ struct Walk {
       range.k_aligned = is_aligned(args.q, args.q_strides);
       range.v_aligned = is_aligned(args.dy, args.dy_strides);
       const QueryWeights terms(args, sequence, head, query_head, chunk);
-      bring_tokens(shared, range, terms, first, end, step);
+      bring_tokens(shared, range, terms, first, end, place);
     } else {
       range.k = head_rows(args.k, args.k_strides, sequence, batch, head);
       range.v = head_rows(args.v, args.v_strides, sequence, batch, head);
@@ -1739,7 +1913,7 @@ struct Walk {
       range.k_aligned = is_aligned(args.k, args.k_strides);
       range.v_aligned = is_aligned(args.v, args.v_strides);
       const KeyTerms terms(args, sequence, head, chunk, end);
-      bring_tokens(shared, range, terms, first, end, step);
+      bring_tokens(shared, range, terms, first, end, place);
     }
   }
 };
@@ -1755,14 +1929,14 @@ __device__ __forceinline__ void walk_segment(const Arguments& args) {
   if (threadIdx.x == 0) shared.start();
   __syncthreads();
 
-  int step = 0;
+  StepPlace place;
   if (threadIdx.x >= kStateMultipliers) {
     give_registers<kStateBringerRegisters>();
     walk.for_each_chunk([&](int64 chunk, int64 first, int64 end, bool taken) {
       if (!taken || first >= end) return;
 #pragma unroll 1
       for (int member = 0; member < walk.heads; member++) {
-        walk.bring(shared, chunk, first, end, member, step);
+        walk.bring(shared, chunk, first, end, member, place);
       }
     });
     copy_wait();
@@ -1786,7 +1960,7 @@ __device__ __forceinline__ void walk_segment(const Arguments& args) {
     if (!taken) return;
     tiles.decay(unknown_one(args));
     if (first >= end) return;
-    add_steps(tiles, shared, step_count(first, end) * walk.heads, step);
+    add_steps(tiles, shared, step_count(first, end) * walk.heads, place);
     add_parts_of_key_sums(tiles);
   });
   if (walk.whole) {
@@ -2422,9 +2596,7 @@ void joint_gradient(const __grid_constant__ Arguments args) {
 // with 64 rows each, queries or keys. Its rows meet other tokens 64 at a step: its columns, keys or
 // queries.
 constexpr int kGradientWarps = kGroups * 4;
-constexpr int kGradientRows = kGroups * 64;
 static_assert(kGradientThreads == kGroups * 128, "the launch must match");
-constexpr int kColumns = 64;  // tokens of a step
 constexpr int kSlabFeatures = 64;
 constexpr int kSlabs = kFeatures / kSlabFeatures;
 constexpr int kSlabElements = kSlabFeatures * kHeadDim;
@@ -2438,8 +2610,8 @@ struct ColumnTerms {
 };
 
 struct ColumnTokens {
-  element x[kColumns * kHeadDim];  // images: keys and values, or queries and dy
-  element u[kColumns * kHeadDim];
+  element x[kTileElements<kColumns>];  // keys and values, or queries and dy
+  element u[kTileElements<kColumns>];
 };
 
 // What a thread copies first of the next step's tokens, see load_image.
@@ -2464,8 +2636,8 @@ struct BlockPlace {
 };
 
 struct GradientShared {
-  element x[kGradientRows * kHeadDim];  // images: queries and dy, or keys and values
-  element u[kGradientRows * kHeadDim];
+  element x[kTileElements<kGradientRows>];  // queries and dy, or keys and values
+  element u[kTileElements<kGradientRows>];
   union {
     float4 dx[kGradientWarps][kHeadDim / 8][32];  // from the state; each number is one lane's own
     element key_sums[2][kHeadDim * kHeadDim];     // images, see write_key_sums
@@ -2619,13 +2791,13 @@ __device__ __forceinline__ float2 sums_of_lanes(const float (&values)[8]) {
 // dx_Jj += sum_i dphi_ij x_Ii. A lane holds all i and j = 2t, 2t + 1 of its two rows.
 __device__ __forceinline__ void contract_state(
     GradientShared& shared, SlabRing& ring, const Group& group) {
-  int place = lane_place(group.row);
-  int row_place = place - threadIdx.x % 4 * 2;  // column 0
+  int row = group.lane_row(0);
+  int pair = threadIdx.x % 4 * 2;
   int lane = group.row / 16 * (kHeadDim / 8) * 32 + threadIdx.x % 32;
-  keep(place);
-  keep(row_place);
+  keep(row);
+  keep(pair);
   keep(lane);
-  const element* x = shared.x + place;
+  const TokenRow x(shared.x, row);
   float4* dx = &shared.dx[0][0][lane];
   uint32 u[kHeadDim / 16][4];
   load_fragments(u, shared.u, group.row);
@@ -2634,8 +2806,8 @@ __device__ __forceinline__ void contract_state(
   for (int first_tile = 0; first_tile < kTiles; first_tile++) {
     float xi[2][8];
     float di[2][8] = {};
-    load_eight(xi[0], shared.x + row_place + first_tile * kCoreElements);
-    load_eight(xi[1], shared.x + row_place + first_tile * kCoreElements + kEightRows);
+    load_eight(xi[0], x.piece(first_tile));
+    load_eight(xi[1], x.piece(first_tile) + TokenRow::kEightRows);
 #pragma unroll 1
     for (int second_tile = first_tile; second_tile < kTiles; second_tile++) {
       const Operand features = summed_columns(ring.next());
@@ -2645,8 +2817,8 @@ __device__ __forceinline__ void contract_state(
         wgmma_registers<false>(dphi, u[s], features + s * kNextColumns, s > 0);
       }
       wgmma_commit();
-      const uint32 xj[2] = {load_two(x + second_tile * kCoreElements),
-                            load_two(x + second_tile * kCoreElements + kEightRows)};
+      const element* two = x.piece(second_tile) + pair;
+      const uint32 xj[2] = {load_two(two), load_two(two + TokenRow::kEightRows)};
       float4 dj = dx[second_tile * 32];
       wgmma_wait<0>();
       wgmma_results(dphi);
@@ -2675,21 +2847,21 @@ __device__ __forceinline__ void contract_state(
 // Rows of phi(x) S, added to `rows`: phi(x) is built in registers, as A operands of 16 features.
 __device__ __forceinline__ void read_state(
     Rows& rows, GradientShared& shared, SlabRing& ring, const Group& group) {
-  int place = lane_place(group.row);
-  int row_place = place - threadIdx.x % 4 * 2;  // column 0
-  keep(place);
-  keep(row_place);
-  const element* x = shared.x + place;
+  int row = group.lane_row(0);
+  int pair = threadIdx.x % 4 * 2;
+  keep(row);
+  keep(pair);
+  const TokenRow x(shared.x, row);
 #pragma unroll 1
   for (int first_tile = 0; first_tile < kTiles; first_tile++) {
-    const element* eight = shared.x + row_place + first_tile * kCoreElements;
+    const element* eight = x.piece(first_tile);
     const uint4 low = *reinterpret_cast<const uint4*>(eight);
-    const uint4 high = *reinterpret_cast<const uint4*>(eight + kEightRows);
+    const uint4 high = *reinterpret_cast<const uint4*>(eight + TokenRow::kEightRows);
     const uint32 xi[2][4] = {{low.x, low.y, low.z, low.w}, {high.x, high.y, high.z, high.w}};
 #pragma unroll 1
     for (int second_tile = first_tile; second_tile < kTiles; second_tile++) {
-      const uint32 xj[2] = {load_two(x + second_tile * kCoreElements),
-                            load_two(x + second_tile * kCoreElements + kEightRows)};
+      const element* two = x.piece(second_tile) + pair;
+      const uint32 xj[2] = {load_two(two), load_two(two + TokenRow::kEightRows)};
       uint32 phi[4][4];
 #pragma unroll
       for (int s = 0; s < 4; s++) {
@@ -2783,13 +2955,14 @@ __device__ __forceinline__ void take_joint(GradientShared& shared, int r, const 
 // Multiplies dx by factors of its rows; sums = <x, dx> of this lane's columns.
 __device__ __forceinline__ void scale_dx(
     float (&sums)[2], GradientShared& shared, const float (&factors)[2], const Group& group) {
-  const element* x = shared.x + lane_place(group.row);
+  const TokenRow x(shared.x, group.lane_row(0));
   float4* dx = &shared.dx[threadIdx.x / 32][0][threadIdx.x % 32];
   sums[0] = sums[1] = 0;
 #pragma unroll
   for (int n = 0; n < kHeadDim / 8; n++) {
-    const uint32 low = load_two(x + n * kCoreElements);
-    const uint32 high = load_two(x + n * kCoreElements + kEightRows);
+    const element* two = x.piece(n) + threadIdx.x % 4 * 2;
+    const uint32 low = load_two(two);
+    const uint32 high = load_two(two + TokenRow::kEightRows);
     float4 d = dx[n * 32];
     d = make_float4(d.x * factors[0], d.y * factors[0], d.z * factors[1], d.w * factors[1]);
     dx[n * 32] = d;
@@ -2856,8 +3029,8 @@ __device__ __forceinline__ void attend_keys(
   float scores[32];
   float products[32];  // <dy_i, v_j>
   wgmma_fence();
-  multiply_rows(scores, shared.x + group.first() * kHeadDim, tokens.x);
-  multiply_rows(products, shared.u + group.first() * kHeadDim, tokens.u);
+  multiply_rows(scores, shared.x + group.first() * kPanelColumns, tokens.x);
+  multiply_rows(products, shared.u + group.first() * kPanelColumns, tokens.u);
   wgmma_commit();
   meanwhile();
   wgmma_wait<0>();
@@ -3088,8 +3261,8 @@ __device__ __forceinline__ void attend_queries(
   float scores[32];    // key by query
   float products[32];  // <v_j, dy_i>
   wgmma_fence();
-  multiply_rows(scores, shared.x + group.first() * kHeadDim, tokens.x);
-  if (!kValues) multiply_rows(products, shared.u + group.first() * kHeadDim, tokens.u);
+  multiply_rows(scores, shared.x + group.first() * kPanelColumns, tokens.x);
+  if (!kValues) multiply_rows(products, shared.u + group.first() * kPanelColumns, tokens.u);
   wgmma_commit();
   meanwhile();
   wgmma_wait<0>();

@@ -85,10 +85,10 @@ public final class ContextLayerLauncher implements AutoCloseable {
                   new ForwardTiling(
                       /* outputRows= */ 256,
                       /* outputThreads= */ 640,
-                      /* outputSharedBytes= */ 167600,
+                      /* outputSharedBytes= */ 216288,
                       /* stateFeatures= */ 512,
                       /* stateThreads= */ 384,
-                      /* stateSharedBytes= */ 147008,
+                      /* stateSharedBytes= */ 175936,
                       /* snapshotBytes= */ 331776L,
                       /* joinsSegments= */ true))),
           /* backward= */ List.of(
@@ -113,7 +113,7 @@ public final class ContextLayerLauncher implements AutoCloseable {
                   new BackwardTiling(
                       /* stateFeatures= */ 512,
                       /* stateThreads= */ 384,
-                      /* stateSharedBytes= */ 147008,
+                      /* stateSharedBytes= */ 175936,
                       /* queryRows= */ 128,
                       /* queryThreads= */ 256,
                       /* querySharedBytes= */ 114944,

@@ -160,15 +160,16 @@ final class BackwardPlan {
 
   /** Bytes of struct GradientShared of block_90a.cuh, or a few more. */
   private int wgmmaSharedBytes(int slots) {
-    int rowBytes = headDim * (2 * elementBytes + Float.BYTES);
+    int rows = GROUPS * GROUP_ROWS;
+    int rowBytes = 2 * HopperTiling.tileBytes(headDim, rows) + rows * headDim * Float.BYTES;
     int slabBytes = SLAB_FEATURES * headDim * elementBytes;
-    int tokenBytes = 2 * 2 * GROUP_ROWS * headDim * elementBytes;
+    int tokenBytes = 2 * 2 * HopperTiling.tileBytes(headDim, GROUP_ROWS);
     int sourceBytes = GROUPS * GROUP_THREADS * 2 * Long.BYTES;
     int termBytes = 2 * GROUPS * GROUP_ROWS * 4 * Float.BYTES;
     int barrierBytes = slots * 2 * Long.BYTES;
     int placeBytes = (8 + GROUPS) * Long.BYTES;
     int bytes =
-        GROUPS * GROUP_ROWS * rowBytes
+        rowBytes
             + Math.max(slots * slabBytes, tokenBytes)
             + sourceBytes
             + termBytes

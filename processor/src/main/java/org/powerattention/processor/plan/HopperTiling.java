@@ -13,9 +13,10 @@ final class HopperTiling {
 
   private static final int GROUP = 128;
   private static final int STATE_TOKENS = 64; // kStateTokens of tiles.cuh
-  private static final int RAW_STAGES = 3; // kRawStages of state_tiles_90a.cuh
   private static final int ELEMENT_BYTES = 2;
+  private static final int PANEL_COLUMNS = 64; // kPanelColumns of panels.cuh
   private static final int BARRIER_BYTES = 8;
+  private static final int MOST_SHARED_BYTES = 227 << 10;
 
   /** Registers for the tiles of a thread of the state pass; it needs some 35 more. */
   private static final int STATE_REGISTERS = 152;
@@ -37,13 +38,15 @@ final class HopperTiling {
     Registers output = wide ? new Registers(160, 32) : new Registers(112, 32);
     int outputRows = outputGroups * ROWS;
     int slabStages = wide ? 4 : 8;
-    int keyStages = wide ? 2 : 3;
+    int keyStages = wide ? 3 : 6;
     int gateBytes = spec.gated() ? ROWS * (outputGroups * Float.BYTES + 2 * Float.BYTES) : 0;
-    int keyTileBytes = ROWS * (headDim + columns) * ELEMENT_BYTES + gateBytes;
+    int rowGateBytes = spec.gated() ? 2 * Float.BYTES : 0;
+    int keyStageBytes = 2 * tileBytes(headDim, ROWS) + gateBytes + 2 * BARRIER_BYTES;
     int outputShared =
-        slabStages * (slabBytes + 2 * BARRIER_BYTES)
-            + keyStages * (keyTileBytes + 2 * BARRIER_BYTES)
-            + outputRows * (headDim + 8) * ELEMENT_BYTES;
+        tileBytes(headDim, outputRows)
+            + keyStages * keyStageBytes
+            + slabStages * (slabBytes + 2 * BARRIER_BYTES)
+            + outputRows * rowGateBytes;
 
     add(constants, "kRowStride", headDim + 8, "elements of a row in shared memory");
     add(constants, "kRowBlocks", 1, "blocks of 16 rows of a warp");
@@ -87,20 +90,24 @@ final class HopperTiling {
     int blocks = divideUp(slabs, groups * mostTiles);
     int groupTiles = divideUp(slabs, groups * blocks);
     boolean wide = headDim > 64;
-    Registers registers = wide ? new Registers(184, 136) : new Registers(192, 120);
+    Registers registers = wide ? new Registers(184, 136) : new Registers(224, 56);
     int stages = wide ? 3 : 4;
     int keyCopies = spec.degree() > 1 ? 2 : 1;
-    int stepBytes =
-        (headDim * (STATE_TOKENS + 16) * keyCopies + STATE_TOKENS * columns) * ELEMENT_BYTES;
-    int rawBytes = STATE_TOKENS * (headDim + 8) * ELEMENT_BYTES;
-    int sharedBytes =
-        stages * (stepBytes + 2 * BARRIER_BYTES)
-            + RAW_STAGES * rawBytes
-            + 2 * STATE_TOKENS * Float.BYTES;
+    int stageBytes =
+        tileBytes(columns, STATE_TOKENS)
+            + headDim * (STATE_TOKENS + 16) * keyCopies * ELEMENT_BYTES
+            + 2 * BARRIER_BYTES;
+    int rawBytes = STATE_TOKENS * ((headDim + 8) * ELEMENT_BYTES + Float.BYTES);
+    int rawStages = 3;
+    while (stages * stageBytes + rawStages * rawBytes > MOST_SHARED_BYTES) {
+      rawStages--;
+    }
+    int sharedBytes = stages * stageBytes + rawStages * rawBytes;
     add(constants, "kSumColumns", columns, "value columns, and those of the sums of weights");
     add(constants, "kStateGroups", groups, "warpgroups of a state block that multiply");
     add(constants, "kGroupTiles", groupTiles, "tiles of 64 features of each");
     add(constants, "kStateStages", stages, "steps of tokens that it holds");
+    add(constants, "kRawStages", rawStages, "steps of keys as they are that it holds");
     add(
         constants,
         "kStateMultiplierRegisters",
@@ -108,6 +115,11 @@ final class HopperTiling {
         "registers of a thread of these");
     add(constants, "kStateBringerRegisters", registers.bringer, "of a thread that brings operands");
     return new State(groups * groupTiles * ROWS, (groups + 1) * GROUP, sharedBytes);
+  }
+
+  /** Returns the bytes of rows that threads copy, in panels of panels.cuh. */
+  static int tileBytes(int columns, int rows) {
+    return divideUp(columns, PANEL_COLUMNS) * PANEL_COLUMNS * rows * ELEMENT_BYTES;
   }
 
   /** Value columns, and one more core matrix of columns for the sums of weights. */

@@ -2,9 +2,6 @@ package org.powerattention.processor.write;
 
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import java.util.SortedSet;
-import java.util.TreeSet;
 import java.util.regex.Pattern;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.processor.plan.Constant;
@@ -58,17 +55,18 @@ public final class CudaSource {
         .join(plan.part().mainFile());
   }
 
-  /**
-   * Products that are added to sums, and those that begin with the scores of a tile of keys, which
-   * the backward pass has written out itself.
-   */
+  /** Products of the plan's sums, and forward those of weights and values alone. */
   private static String products(KernelPlan plan) {
-    Set<Integer> scores = plan.part() == Part.FORWARD ? Set.of(64) : Set.of();
-    SortedSet<Integer> columns = new TreeSet<>(scores);
-    plan.constants().stream()
-        .filter(constant -> constant.name().equals("kSumColumns"))
-        .forEach(constant -> columns.add((int) constant.value()));
-    return GroupProducts.of(columns, new TreeSet<>(scores));
+    int columns =
+        plan.constants().stream()
+            .filter(constant -> constant.name().equals("kSumColumns"))
+            .mapToInt(constant -> (int) constant.value())
+            .findFirst()
+            .orElse(0);
+    if (columns == 0) {
+      return "";
+    }
+    return GroupProducts.of(columns, plan.part() == Part.FORWARD ? plan.spec().headDim() : 0);
   }
 
   private static String head(Operator operator, Family family) {

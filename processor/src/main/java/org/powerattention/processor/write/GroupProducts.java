@@ -1,6 +1,5 @@
 package org.powerattention.processor.write;
 
-import java.util.SortedSet;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
@@ -16,51 +15,47 @@ final class GroupProducts {
   /**
    * Returns the text of products.
    *
-   * @param columns numbers of columns of sums that are added to
-   * @param begun those of sums that begin
+   * @param columns of the sums
+   * @param values columns of products that are added to the first of them; 0 for none
    */
-  static String of(SortedSet<Integer> columns, SortedSet<Integer> begun) {
+  static String of(int columns, int values) {
     return """
     // Products of 64 rows by a warpgroup. Lane l of warp w holds rows 16 w + l / 4 and 8 further, and
-    // of every 8 columns the two from 2 (l %% 4) on: four of `sums`, in the order of mma_16's; and `a`
-    // likewise. b lies in shared memory: see summed_rows and summed_columns.
-    %s%s\
+    // of every 8 columns the two from 2 (l % 4) on: four of `sums`, in the order of mma_16's; and `a`
+    // likewise. b lies in shared memory, its rows summed over.
     """
-        .formatted(
-            columns.stream().map(n -> product(n, false)).collect(Collectors.joining()),
-            begun.stream().map(n -> product(n, true)).collect(Collectors.joining()));
+        + product("multiply_group", columns, columns)
+        + (values > 0 ? product("multiply_values", columns, values) : "");
   }
 
-  private static String product(int columns, boolean begins) {
-    int sums = columns / 2;
+  private static String product(String name, int columns, int added) {
+    int sums = added / 2;
     return """
 
-    // sums [64 x %1$d] %2$s a [64 x 16] b [16 x %1$d]
-    template <bool kSummedRows>
-    __device__ __forceinline__ void %3$s_group(
-        float (&sums)[%4$d], const uint32 (&a)[4], uint64 b) {
+    // sums [64 x %1$d]%2$s += a [64 x 16] b [16 x %3$d]
+    __device__ __forceinline__ void %4$s(
+        float (&sums)[%5$d], const uint32 (&a)[4], uint64 b) {
       asm volatile(
-          "{\\n.reg .pred add;\\nsetp.ne.b32 add, %5$d, 0;\\n"
-          "wgmma.mma_async.sync.aligned.m64n%1$dk16.f32.bf16.bf16 "
+          "wgmma.mma_async.sync.aligned.m64n%3$dk16.f32.bf16.bf16 "
     %6$s
-          "{%%%4$d, %%%7$d, %%%8$d, %%%9$d}, %%%10$d, add, 1, 1, %%%11$d;\\n}\\n"
+          "{%%%7$d, %%%8$d, %%%9$d, %%%10$d}, %%%11$d, 1, 1, 1, 1;"
           : %12$s
-          : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"((int)kSummedRows));
+          : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
     }
     """
         .formatted(
             columns,
-            begins ? "=" : "+=",
-            begins ? "begin" : "multiply",
-            sums,
-            begins ? 0 : 1,
+            added < columns ? ", the first %d columns,".formatted(added) : "",
+            added,
+            name,
+            columns / 2,
             registers(sums),
+            sums,
             sums + 1,
             sums + 2,
             sums + 3,
             sums + 4,
-            sums + 5,
-            operands(sums, begins ? "=f" : "+f"));
+            operands(sums));
   }
 
   private static String registers(int sums) {
@@ -71,10 +66,10 @@ final class GroupProducts {
     return wrap(all, "      \"", "\"\n      \"", LINE - 8) + "\"";
   }
 
-  private static String operands(int sums, String constraint) {
+  private static String operands(int sums) {
     String all =
         IntStream.range(0, sums)
-            .mapToObj(i -> "\"" + constraint + "\"(sums[" + i + "])")
+            .mapToObj(i -> "\"+f\"(sums[" + i + "])")
             .collect(Collectors.joining(", "));
     return wrap(all, "", "\n        ", LINE - 8);
   }

@@ -43,4 +43,4 @@ struct Arguments {
 };
 
 // Dynamic shared memory; each kernel lays its own struct over it.
-extern __shared__ __align__(128) unsigned char shared_memory[];
+extern __shared__ __align__(1024) unsigned char shared_memory[];

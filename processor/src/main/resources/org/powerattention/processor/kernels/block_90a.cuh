@@ -3,9 +3,7 @@
 // with 64 rows each, queries or keys. Its rows meet other tokens 64 at a step: its columns, keys or
 // queries.
 constexpr int kGradientWarps = kGroups * 4;
-constexpr int kGradientRows = kGroups * 64;
 static_assert(kGradientThreads == kGroups * 128, "the launch must match");
-constexpr int kColumns = 64;  // tokens of a step
 constexpr int kSlabFeatures = 64;
 constexpr int kSlabs = kFeatures / kSlabFeatures;
 constexpr int kSlabElements = kSlabFeatures * kHeadDim;
@@ -33,8 +31,8 @@ struct ColumnTerms {
 };
 
 struct ColumnTokens {
-  element x[kColumns * kHeadDim];  // images: keys and values, or queries and dy
-  element u[kColumns * kHeadDim];
+  element x[kTileElements<kColumns>];  // keys and values, or queries and dy
+  element u[kTileElements<kColumns>];
 };
 
 // What a thread copies first of the next step's tokens, see load_image.
@@ -64,8 +62,8 @@ struct BlockPlace {
 };
 
 struct GradientShared {
-  element x[kGradientRows * kHeadDim];  // images: queries and dy, or keys and values
-  element u[kGradientRows * kHeadDim];
+  element x[kTileElements<kGradientRows>];  // queries and dy, or keys and values
+  element u[kTileElements<kGradientRows>];
   union {
     float4 dx[kGradientWarps][kHeadDim / 8][32];  // from the state; each number is one lane's own
     element key_sums[2][kHeadDim * kHeadDim];     // images, see write_key_sums

@@ -39,13 +39,13 @@ __device__ __forceinline__ float2 sums_of_lanes(const float (&values)[8]) {
 // dx_Jj += sum_i dphi_ij x_Ii. A lane holds all i and j = 2t, 2t + 1 of its two rows.
 __device__ __forceinline__ void contract_state(
     GradientShared& shared, SlabRing& ring, const Group& group) {
-  int place = lane_place(group.row);
-  int row_place = place - threadIdx.x % 4 * 2;  // column 0
+  int row = group.lane_row(0);
+  int pair = threadIdx.x % 4 * 2;
   int lane = group.row / 16 * (kHeadDim / 8) * 32 + threadIdx.x % 32;
-  keep(place);
-  keep(row_place);
+  keep(row);
+  keep(pair);
   keep(lane);
-  const element* x = shared.x + place;
+  const TokenRow x(shared.x, row);
   float4* dx = &shared.dx[0][0][lane];
   uint32 u[kHeadDim / 16][4];
   load_fragments(u, shared.u, group.row);
@@ -54,8 +54,8 @@ __device__ __forceinline__ void contract_state(
   for (int first_tile = 0; first_tile < kTiles; first_tile++) {
     float xi[2][8];
     float di[2][8] = {};
-    load_eight(xi[0], shared.x + row_place + first_tile * kCoreElements);
-    load_eight(xi[1], shared.x + row_place + first_tile * kCoreElements + kEightRows);
+    load_eight(xi[0], x.piece(first_tile));
+    load_eight(xi[1], x.piece(first_tile) + TokenRow::kEightRows);
 #pragma unroll 1
     for (int second_tile = first_tile; second_tile < kTiles; second_tile++) {
       const Operand features = summed_columns(ring.next());
@@ -65,8 +65,8 @@ __device__ __forceinline__ void contract_state(
         wgmma_registers<false>(dphi, u[s], features + s * kNextColumns, s > 0);
       }
       wgmma_commit();
-      const uint32 xj[2] = {load_two(x + second_tile * kCoreElements),
-                            load_two(x + second_tile * kCoreElements + kEightRows)};
+      const element* two = x.piece(second_tile) + pair;
+      const uint32 xj[2] = {load_two(two), load_two(two + TokenRow::kEightRows)};
       float4 dj = dx[second_tile * 32];
       wgmma_wait<0>();
       wgmma_results(dphi);
@@ -95,21 +95,21 @@ __device__ __forceinline__ void contract_state(
 // Rows of phi(x) S, added to `rows`: phi(x) is built in registers, as A operands of 16 features.
 __device__ __forceinline__ void read_state(
     Rows& rows, GradientShared& shared, SlabRing& ring, const Group& group) {
-  int place = lane_place(group.row);
-  int row_place = place - threadIdx.x % 4 * 2;  // column 0
-  keep(place);
-  keep(row_place);
-  const element* x = shared.x + place;
+  int row = group.lane_row(0);
+  int pair = threadIdx.x % 4 * 2;
+  keep(row);
+  keep(pair);
+  const TokenRow x(shared.x, row);
 #pragma unroll 1
   for (int first_tile = 0; first_tile < kTiles; first_tile++) {
-    const element* eight = shared.x + row_place + first_tile * kCoreElements;
+    const element* eight = x.piece(first_tile);
     const uint4 low = *reinterpret_cast<const uint4*>(eight);
-    const uint4 high = *reinterpret_cast<const uint4*>(eight + kEightRows);
+    const uint4 high = *reinterpret_cast<const uint4*>(eight + TokenRow::kEightRows);
     const uint32 xi[2][4] = {{low.x, low.y, low.z, low.w}, {high.x, high.y, high.z, high.w}};
 #pragma unroll 1
     for (int second_tile = first_tile; second_tile < kTiles; second_tile++) {
-      const uint32 xj[2] = {load_two(x + second_tile * kCoreElements),
-                            load_two(x + second_tile * kCoreElements + kEightRows)};
+      const element* two = x.piece(second_tile) + pair;
+      const uint32 xj[2] = {load_two(two), load_two(two + TokenRow::kEightRows)};
       uint32 phi[4][4];
 #pragma unroll
       for (int s = 0; s < 4; s++) {
@@ -212,13 +212,14 @@ __device__ __forceinline__ void take_joint(GradientShared& shared, int r, const 
 // Multiplies dx by factors of its rows; sums = <x, dx> of this lane's columns.
 __device__ __forceinline__ void scale_dx(
     float (&sums)[2], GradientShared& shared, const float (&factors)[2], const Group& group) {
-  const element* x = shared.x + lane_place(group.row);
+  const TokenRow x(shared.x, group.lane_row(0));
   float4* dx = &shared.dx[threadIdx.x / 32][0][threadIdx.x % 32];
   sums[0] = sums[1] = 0;
 #pragma unroll
   for (int n = 0; n < kHeadDim / 8; n++) {
-    const uint32 low = load_two(x + n * kCoreElements);
-    const uint32 high = load_two(x + n * kCoreElements + kEightRows);
+    const element* two = x.piece(n) + threadIdx.x % 4 * 2;
+    const uint32 low = load_two(two);
+    const uint32 high = load_two(two + TokenRow::kEightRows);
     float4 d = dx[n * 32];
     d = make_float4(d.x * factors[0], d.y * factors[0], d.z * factors[1], d.w * factors[1]);
     dx[n * 32] = d;

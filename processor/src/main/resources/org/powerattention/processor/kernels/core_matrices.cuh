@@ -13,13 +13,6 @@ __device__ __forceinline__ uint64 summed_rows(const void* rows) {
          (uint64)8 << 32;
 }
 
-// Describes an operand whose columns are summed over: all rows by 16 columns.
-template <int kColumns>
-__device__ __forceinline__ uint64 summed_columns(const void* rows) {
-  return (uint64)((shared_address(rows) & 0x3ffff) >> 4) | (uint64)8 << 16 |
-         (uint64)kColumns << 32;
-}
-
 // 1, which the compiler cannot know. Where sums go from one run of products to the next untouched, it
 // would do products one by one; multiplying by this in between keeps them together.
 __device__ __forceinline__ float unknown_one(const Arguments& args) {

@@ -25,12 +25,14 @@ __device__ __forceinline__ void key_features(
   }
 }
 
-// Features of 16 queries as the A operand of output_pass: `low` and `high` are queries g and g + 8.
+// Features of 16 queries as the A operand of output_pass: `low` and `high` are queries g and g + 8,
+// each a pointer or a PanelRow.
+template <typename Row>
 __device__ __forceinline__ void query_features(
-    Pair (&a)[4], const element* low, const element* high, const FeatureBlock& block, int t) {
+    Pair (&a)[4], Row low, Row high, const FeatureBlock& block, int t) {
   const int column = block.index * 16 + 2 * t;
   a[0] = pair_of(load_two(low + column));
   a[1] = pair_of(load_two(high + column));
-  a[2] = pair_of(load_two(low + column + 8));
-  a[3] = pair_of(load_two(high + column + 8));
+  a[2] = pair_of(load_two(low + (column + 8)));
+  a[3] = pair_of(load_two(high + (column + 8)));
 }

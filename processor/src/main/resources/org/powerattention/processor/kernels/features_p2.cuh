@@ -38,9 +38,11 @@ __device__ __forceinline__ void key_features(
   }
 }
 
-// Features of 16 queries as the A operand of output_pass: `low` and `high` are queries g and g + 8.
+// Features of 16 queries as the A operand of output_pass: `low` and `high` are queries g and g + 8,
+// each a pointer or a PanelRow.
+template <typename Row>
 __device__ __forceinline__ void query_features(
-    Pair (&a)[4], const element* low, const element* high, const FeatureBlock& block, int t) {
+    Pair (&a)[4], Row low, Row high, const FeatureBlock& block, int t) {
   const int row = block.first_tile * 8 + block.row;
   const int column = block.second_tile * 8 + 2 * t;
   const TwoElements xi_low = load_two(low + row);

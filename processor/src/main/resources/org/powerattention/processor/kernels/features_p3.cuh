@@ -55,10 +55,12 @@ __device__ __forceinline__ void key_features(
   }
 }
 
-// Features of 16 queries as the A operand of output_pass: `low` and `high` are queries g and g + 8.
+// Features of 16 queries as the A operand of output_pass: `low` and `high` are queries g and g + 8,
+// each a pointer or a PanelRow.
+template <typename Row>
 __device__ __forceinline__ void query_features(
-    Pair (&a)[4], const element* low, const element* high, const FeatureBlock& block, int t) {
-  const element* rows[2] = {low, high};
+    Pair (&a)[4], Row low, Row high, const FeatureBlock& block, int t) {
+  const Row rows[2] = {low, high};
   for (int r = 0; r < 2; r++) {
     const Pair xi = both_low(rows[r][block.first_tile * 4 + block.row]);
     const Pair xj = both_low(rows[r][block.second_tile * 4 + t / 2]);

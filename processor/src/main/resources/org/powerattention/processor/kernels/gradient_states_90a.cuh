@@ -161,7 +161,7 @@ struct Walk {
 
   // Brings the tokens of one of the heads.
   __device__ __forceinline__ void bring(
-      StateShared& shared, int64 chunk, int64 first, int64 end, int member, int& step) const {
+      StateShared& shared, int64 chunk, int64 first, int64 end, int member, StepPlace& place) const {
     TokenRange range;
     if (kGradient) {
       const int64 query_head = head * heads + member;
@@ -172,7 +172,7 @@ struct Walk {
       range.k_aligned = is_aligned(args.q, args.q_strides);
       range.v_aligned = is_aligned(args.dy, args.dy_strides);
       const QueryWeights terms(args, sequence, head, query_head, chunk);
-      bring_tokens(shared, range, terms, first, end, step);
+      bring_tokens(shared, range, terms, first, end, place);
     } else {
       range.k = head_rows(args.k, args.k_strides, sequence, batch, head);
       range.v = head_rows(args.v, args.v_strides, sequence, batch, head);
@@ -181,7 +181,7 @@ struct Walk {
       range.k_aligned = is_aligned(args.k, args.k_strides);
       range.v_aligned = is_aligned(args.v, args.v_strides);
       const KeyTerms terms(args, sequence, head, chunk, end);
-      bring_tokens(shared, range, terms, first, end, step);
+      bring_tokens(shared, range, terms, first, end, place);
     }
   }
 };
@@ -197,14 +197,14 @@ __device__ __forceinline__ void walk_segment(const Arguments& args) {
   if (threadIdx.x == 0) shared.start();
   __syncthreads();
 
-  int step = 0;
+  StepPlace place;
   if (threadIdx.x >= kStateMultipliers) {
     give_registers<kStateBringerRegisters>();
     walk.for_each_chunk([&](int64 chunk, int64 first, int64 end, bool taken) {
       if (!taken || first >= end) return;
 #pragma unroll 1
       for (int member = 0; member < walk.heads; member++) {
-        walk.bring(shared, chunk, first, end, member, step);
+        walk.bring(shared, chunk, first, end, member, place);
       }
     });
     copy_wait();
@@ -235,7 +235,7 @@ __device__ __forceinline__ void walk_segment(const Arguments& args) {
     tiles.decay(unknown_one(args));
 #endif
     if (first >= end) return;
-    add_steps(tiles, shared, step_count(first, end) * walk.heads, step);
+    add_steps(tiles, shared, step_count(first, end) * walk.heads, place);
 #if NORMALIZED
     add_parts_of_key_sums(tiles);
 #endif

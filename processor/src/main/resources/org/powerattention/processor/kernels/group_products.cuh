@@ -10,14 +10,10 @@ constexpr int kBringerRegisters = 32;
 constexpr int kStateGroups = 2;
 constexpr int kGroupTiles = 4;
 constexpr int kStateStages = 4;
+constexpr int kRawStages = 3;
 constexpr int kStateMultiplierRegisters = 200;
 constexpr int kStateBringerRegisters = 104;
 
-template <bool kSummedRows>
-__device__ void multiply_group(float (&sums)[32], const uint32 (&a)[4], uint64 b);
-
-template <bool kSummedRows>
 __device__ void multiply_group(float (&sums)[36], const uint32 (&a)[4], uint64 b);
 
-template <bool kSummedRows>
-__device__ void begin_group(float (&sums)[32], const uint32 (&a)[4], uint64 b);
+__device__ void multiply_values(float (&sums)[36], const uint32 (&a)[4], uint64 b);

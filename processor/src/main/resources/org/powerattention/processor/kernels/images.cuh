@@ -1,62 +1,56 @@
 #pragma once
-// An image is a matrix of kHeadDim columns in shared memory as wgmma reads it without a swizzle:
-// core matrices of 8 rows by 8 columns, each 128 contiguous bytes, row after row; first all that
-// make up rows 0 to 7, then those of rows 8 to 15, and so on. Rows are tokens, or features of a
-// state.
-constexpr int kCoreElements = 64;
-constexpr int kEightRows = 8 * kHeadDim;  // elements
+// An image is a matrix of kHeadDim columns in shared memory as wgmma reads it: of tokens, in panels;
+// of a state, in core matrices without a swizzle, 8 rows by 8 columns each, 128 contiguous bytes, row
+// after row: first all that make up rows 0 to 7, then those of rows 8 to 15, and so on.
+constexpr int kGradientRows = kGroups * 64;  // tokens of a block
+constexpr int kColumns = 64;                 // and of a step
+typedef PanelRow<kGradientRows> TokenRow;
 
-// Place of row g and column 2t of the 16 rows from `row` on, g = lane / 4 and t = lane % 4. Columns
-// 8 n more are at kCoreElements n, row g + 8 is at kEightRows.
-__device__ __forceinline__ int lane_place(int row) {
-  return row / 8 * kEightRows + threadIdx.x % 32 * 2;
-}
-
-// An operand tells, in units of 16 bytes, where a matrix begins, and how far apart core matrices
-// are that follow each other along the summed dimension and along the other.
-__device__ __forceinline__ Operand operand(const element* image, uint32 summed, uint32 other) {
-  return Operand{shared_address(image) >> 4 | summed << 16, other};
-}
-
+// Distances between core matrices in units of 16 bytes.
 constexpr int kNextColumns = 16;         // distance of 16 columns
 constexpr int kNextRows = 2 * kHeadDim;  // distance of 16 rows
 
-// An operand that is summed over the image's columns.
+// An operand that is summed over a state's columns.
 __device__ __forceinline__ Operand summed_columns(const element* image) {
   return operand(image, 8, kHeadDim);
 }
 
-// An operand that is summed over the image's rows.
+// An operand that is summed over a state's rows.
 __device__ __forceinline__ Operand summed_rows(const element* image) {
   return operand(image, kHeadDim, 8);
 }
 
-// What a thread copies of an image: eight columns of a row and of every kPassRows-th behind it.
-constexpr int kPassRows = kGradientThreads / kHeadDim * 8;
+// What a thread copies of an image of tokens: eight columns of a row and of every kPassRows-th behind
+// it.
+constexpr int kPassRows = kPieces > 8 ? 16 : kPieces > 4 ? 32 : kPieces > 2 ? 64 : 128;
+static_assert(kPassRows * kPieces <= kGradientThreads, "a thread copies one piece");
 
-__device__ __forceinline__ int copied_row() { return threadIdx.x / kHeadDim * 8 + threadIdx.x % 8; }
+__device__ __forceinline__ int copied_row() { return threadIdx.x / kPieces; }
 
-__device__ __forceinline__ int copied_column() { return threadIdx.x / 8 % (kHeadDim / 8) * 8; }
+__device__ __forceinline__ int copied_column() { return threadIdx.x % kPieces * 8; }
 
-// Whether this thread copies anything in the pass that begins at this row, of so many.
-__device__ __forceinline__ bool copies(int pass, int rows) {
-  const bool all = rows % kPassRows == 0 && kGradientThreads % kHeadDim == 0;
-  return all || (pass + copied_row() < rows && threadIdx.x < kPassRows * (kHeadDim / 8));
+// Whether this thread copies anything of an image of so many tokens.
+template <int kRows>
+__device__ __forceinline__ bool copies() {
+  constexpr int threads = (kRows < kPassRows ? kRows : kPassRows) * kPieces;
+  return threads == kGradientThreads || threadIdx.x < threads;
 }
 
 // load_image where rows cannot be read 16 bytes at a time.
 template <int kRows>
 __device__ __noinline__ void load_unaligned_image(
     element* image, const element* source, int64 token_stride, int rows) {
-  for (int pass = 0; pass < kRows && copies(pass, kRows); pass += kPassRows) {
+  if (!copies<kRows>()) return;
+  element* target = image + panel_place<kRows>(copied_row(), copied_column());
+  for (int pass = 0; pass < kRows; pass += kPassRows) {
     for (int e = 0; e < 8; e++) {
-      image[pass * kHeadDim + threadIdx.x * 8 + e] =
+      target[pass * kPanelColumns + e] =
           pass + copied_row() < rows ? source[pass * token_stride + e] : (element)0;
     }
   }
 }
 
-// Starts loading kRows rows, of which the first `rows` are read and the others zero. `source` is
+// Starts loading kRows tokens, of which the first `rows` are read and the others zero. `source` is
 // what this thread copies first. Complete after copy_wait, fence_async_reads and a barrier.
 template <int kRows>
 __device__ __forceinline__ void load_image(
@@ -65,37 +59,41 @@ __device__ __forceinline__ void load_image(
     load_unaligned_image<kRows>(image, source, token_stride, rows);
     return;
   }
+  if (!copies<kRows>()) return;
   const int left = rows - copied_row();
+  element* target = image + panel_place<kRows>(copied_row(), copied_column());
 #pragma unroll
   for (int pass = 0; pass < kRows; pass += kPassRows) {
-    if (!copies(pass, kRows)) break;
-    copy_async_16(image + pass * kHeadDim + threadIdx.x * 8, source + pass * token_stride,
-                  pass < left);
+    copy_async_16(target + pass * kPanelColumns, source + pass * token_stride, pass < left);
   }
 }
 
-// The 16 rows of a warp from `row` on as A operands, 16 columns each.
+// The 16 tokens of a warp from `row` on, of a block's, as A operands, 16 columns each.
 __device__ __forceinline__ void load_fragments(
     uint32 (&a)[kHeadDim / 16][4], const element* image, int row) {
-  const element* place = image + lane_place(row);
+  const TokenRow low(image, row + threadIdx.x % 32 / 4);
+  const int pair = threadIdx.x % 4 * 2;
 #pragma unroll
   for (int s = 0; s < kHeadDim / 16; s++) {
-    a[s][0] = load_two(place + 2 * s * kCoreElements);
-    a[s][1] = load_two(place + 2 * s * kCoreElements + kEightRows);
-    a[s][2] = load_two(place + (2 * s + 1) * kCoreElements);
-    a[s][3] = load_two(place + (2 * s + 1) * kCoreElements + kEightRows);
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      const element* piece = low.piece(2 * s + half) + pair;
+      a[s][2 * half] = load_two(piece);
+      a[s][2 * half + 1] = load_two(piece + TokenRow::kEightRows);
+    }
   }
 }
 
-// Starts d = products of 64 rows of an image with 64 rows of another.
+// Starts d = products of 64 tokens of a block, from `rows` on, with the 64 of a step.
 __device__ __forceinline__ void multiply_rows(
     float (&d)[32], const element* rows, const element* columns) {
-  Operand a = summed_columns(rows);
-  const Operand b = summed_columns(columns);
+  Operand a = panel_columns(rows);
+  const Operand b = panel_columns(columns);
   keep(a.low);
 #pragma unroll
-  for (int s = 0; s < kHeadDim / 16; s++) {
-    wgmma_shared(d, a + s * kNextColumns, b + s * kNextColumns, s > 0);
+  for (int column = 0; column < kHeadDim; column += 16) {
+    wgmma_shared(d, a + panel_distance<kGradientRows>(column),
+                 b + panel_distance<kColumns>(column), column > 0);
   }
 }
 
@@ -133,7 +131,7 @@ struct Rows {
     }
   }
 
-  // Adds a times 16 rows of an image, given by summed_rows; or is that, unless `accumulate`.
+  // Adds a times 16 rows of a state's image, given by summed_rows; or is that, unless `accumulate`.
   __device__ __forceinline__ void add_product(
       const uint32 (&a)[4], Operand image, bool accumulate = true) {
 #pragma unroll
@@ -142,14 +140,21 @@ struct Rows {
     }
   }
 
-  // Adds d [64 x 64] as operands times 64 rows of an image.
+  // Adds d [64 x 64] as operands times the 64 tokens of a step.
   __device__ __forceinline__ void add_products(const float (&d)[32], const element* image) {
     uint32 a[4][4];
 #pragma unroll
     for (int s = 0; s < 4; s++) operand_of(a[s], d, s);
     wgmma_fence();
 #pragma unroll
-    for (int s = 0; s < 4; s++) add_product(a[s], summed_rows(image) + s * kNextRows);
+    for (int s = 0; s < 4; s++) {
+      const Operand tokens = panel_rows<kColumns>(image, s * 16);
+#pragma unroll
+      for (int strip = 0; strip < kStrips; strip++) {
+        wgmma_registers<true>(
+            strips[strip], a[s], tokens + panel_distance<kColumns>(strip * kStrip), true);
+      }
+    }
     wgmma_commit();
     wgmma_wait<0>();
     results();

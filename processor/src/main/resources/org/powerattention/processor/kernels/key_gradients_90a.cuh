@@ -94,8 +94,8 @@ __device__ __forceinline__ void attend_queries(
   float scores[32];    // key by query
   float products[32];  // <v_j, dy_i>
   wgmma_fence();
-  multiply_rows(scores, shared.x + group.first() * kHeadDim, tokens.x);
-  if (!kValues) multiply_rows(products, shared.u + group.first() * kHeadDim, tokens.u);
+  multiply_rows(scores, shared.x + group.first() * kPanelColumns, tokens.x);
+  if (!kValues) multiply_rows(products, shared.u + group.first() * kPanelColumns, tokens.u);
   wgmma_commit();
   meanwhile();
   wgmma_wait<0>();

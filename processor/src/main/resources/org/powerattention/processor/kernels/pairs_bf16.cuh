@@ -11,12 +11,21 @@ __device__ __forceinline__ Pair pair_of(float low, float high) {
 
 __device__ __forceinline__ Pair pair_of(TwoElements elements) { return elements; }
 
+// Written so that a product takes it as a choice of its operand's halves, without an instruction more.
 __device__ __forceinline__ Pair both_low(TwoElements elements) {
-  return __byte_perm(elements, elements, 0x1010);
+  Pair both;
+  asm("{.reg .b16 low, high; mov.b32 {low, high}, %1; mov.b32 %0, {low, low};}"
+      : "=r"(both)
+      : "r"(elements));
+  return both;
 }
 
 __device__ __forceinline__ Pair both_high(TwoElements elements) {
-  return __byte_perm(elements, elements, 0x3232);
+  Pair both;
+  asm("{.reg .b16 low, high; mov.b32 {low, high}, %1; mov.b32 %0, {high, high};}"
+      : "=r"(both)
+      : "r"(elements));
+  return both;
 }
 
 // A product is a fused multiply-add with -0: sm_80 has no bf16 multiplication.

@@ -77,6 +77,8 @@
 #include "wgmma.cuh"
 #include "core_matrices.cuh"
 #include "group_products.cuh"
+#include "shared_products.cuh"
+#include "panels.cuh"
 #include "strip_products.cuh"
 #include "images.cuh"
 #endif
@@ -89,6 +91,7 @@
 #include "gradient_segments.cuh"
 #if WGMMA
 #include "state_tiles_90a.cuh"
+#include "state_bringing_90a.cuh"
 #include "gradient_states_90a.cuh"
 #else
 #include "gradient_states.cuh"

@@ -56,8 +56,8 @@ __device__ __forceinline__ void attend_keys(
   float scores[32];
   float products[32];  // <dy_i, v_j>
   wgmma_fence();
-  multiply_rows(scores, shared.x + group.first() * kHeadDim, tokens.x);
-  multiply_rows(products, shared.u + group.first() * kHeadDim, tokens.u);
+  multiply_rows(scores, shared.x + group.first() * kPanelColumns, tokens.x);
+  multiply_rows(products, shared.u + group.first() * kPanelColumns, tokens.u);
   wgmma_commit();
   meanwhile();
   wgmma_wait<0>();

@@ -78,14 +78,14 @@ void state_pass(const __grid_constant__ Arguments args) {
   if (threadIdx.x == 0) shared.start();
   __syncthreads();
 
-  int step = 0;
+  StepPlace place;
   if (threadIdx.x >= kStateMultipliers) {
     give_registers<kStateBringerRegisters>();
     for_each_chunk(args, sequence, first_chunk, end_chunk, end,
                    [&](int64 chunk, int64 chunk_first, int64 chunk_end) {
       if (chunk_first < chunk_end) {
         const KeyTerms terms(args, sequence, head, chunk, chunk_end);
-        bring_tokens(shared, range, terms, chunk_first, chunk_end, step);
+        bring_tokens(shared, range, terms, chunk_first, chunk_end, place);
       }
     });
     copy_wait();
@@ -112,7 +112,7 @@ void state_pass(const __grid_constant__ Arguments args) {
 #else
     tiles.decay(unknown_one(args));
 #endif
-    add_steps(tiles, shared, step_count(chunk_first, chunk_end), step);
+    add_steps(tiles, shared, step_count(chunk_first, chunk_end), place);
   });
 
   if (args.segments > 1) {
