@@ -1146,7 +1146,8 @@ constexpr int kTileElements = kPanels * kRows * kPanelColumns;
 
 template <int kRows>
 __device__ __forceinline__ int panel_place(int row, int column) {
-  return (column / 64 * kRows + row) * 64 + (column / 8 % 8 ^ row % 8) * 8 + column % 8;
+  return (column / kPanelColumns * kRows + row) * kPanelColumns +
+         (column / 8 % 8 ^ row % 8) * 8 + column % 8;
 }
 
 // A row of such a tile.
@@ -1156,14 +1157,14 @@ struct PanelRow {
   int exchange;          // row % 8
 
   __device__ __forceinline__ PanelRow(const element* tile, int row)
-      : first(tile + row * 64), exchange(row % 8) {}
+      : first(tile + row * kPanelColumns), exchange(row % 8) {}
 
   // Rows 8 further have their pieces in the same places, this far behind.
-  static constexpr int kEightRows = 8 * 64;
+  static constexpr int kEightRows = 8 * kPanelColumns;
 
   // The 8 columns of a piece.
   __device__ __forceinline__ const element* piece(int index) const {
-    const int panel = kPanels == 1 ? 0 : index / 8 * (kRows * 64);
+    const int panel = kPanels == 1 ? 0 : index / 8 * (kRows * kPanelColumns);
     return first + (panel + ((kPanels == 1 ? index : index % 8) ^ exchange) * 8);
   }
 
@@ -1186,13 +1187,13 @@ __device__ __forceinline__ Operand panel_columns(const element* tile) {
 
 template <int kRows>
 __device__ __forceinline__ int panel_distance(int column) {
-  return column / 64 * (kRows * 8) + column % 64 / 8;
+  return column / kPanelColumns * (kRows * 8) + column % kPanelColumns / 8;
 }
 
 // An operand that is summed over 16 rows of a tile, from `row` on.
 template <int kRows>
 __device__ __forceinline__ Operand panel_rows(const element* tile, int row) {
-  return operand(tile + row * 64, kRows * 8, kEightLines | kSwizzled);
+  return operand(tile + row * kPanelColumns, kRows * 8, kEightLines | kSwizzled);
 }
 
 // Walks along a sequence on Hopper's asynchronous products. Of a block's warpgroups, kStateGroups keep
@@ -2082,15 +2083,15 @@ __device__ __forceinline__ void bring_rows(
     const element* source = head + (first + own_row) * token_stride + own_column;
 #pragma unroll
     for (int panel = 0; panel < kPanels; panel++) {
-      const int column = panel * 64;
-      if (kHeadDim % 64 != 0 && column + own_column >= kHeadDim) break;
+      const int column = panel * kPanelColumns;
+      if (kHeadDim % kPanelColumns != 0 && column + own_column >= kHeadDim) break;
       // Every other 4 rows have the same exchange of pieces.
       element* even = tile + panel_place<kKeyTile>(own_row, column + own_column);
-      element* odd = tile + panel_place<kKeyTile>(own_row + 4, column + own_column) - 4 * 64;
+      element* odd = tile + panel_place<kKeyTile>(own_row + 4, column + own_column) - 4 * kPanelColumns;
       if (aligned && rows == kKeyTile) {
 #pragma unroll
         for (int row = 0; row < kKeyTile; row += 4) {
-          copy_async_16((row % 8 == 0 ? even : odd) + row * 64,
+          copy_async_16((row % 8 == 0 ? even : odd) + row * kPanelColumns,
                         source + row * token_stride + column, true);
         }
       } else {
@@ -2098,7 +2099,7 @@ __device__ __forceinline__ void bring_rows(
         for (int row = 0; row < kKeyTile; row += 4) {
           const bool valid = row + own_row < rows;
           const element* line = valid ? source + row * token_stride + column : head;
-          element* target = (row % 8 == 0 ? even : odd) + row * 64;
+          element* target = (row % 8 == 0 ? even : odd) + row * kPanelColumns;
           if (aligned) {
             copy_async_16(target, line, valid);
           } else {
@@ -2332,8 +2333,7 @@ __device__ __forceinline__ void multiply_weights(
 }
 
 // sums = exp(G_i) sums + sum over the keys up to each of a warpgroup's rows of w_ij v_j, and totals
-// the sums of w_ij. log_decay is G of the block's first row, counted from where the
-// state is.
+// the sums of w_ij. log_decay is G of the block's first row, counted from where the state is.
 __device__ __forceinline__ void attend(
     GroupSums& sums, Totals& totals, const Arguments& args, OutputShared& shared,
     const KeyRange& range, float log_decay) {
@@ -2412,9 +2412,9 @@ __device__ __forceinline__ void attend(
 __device__ __forceinline__ void load_queries(
     element* q, const element* head, int64 token_stride, int64 first, int64 end, bool aligned) {
 #pragma unroll 1
-  for (int i = threadIdx.x % kGroup; i < kGroupRows * (kHeadDim / 8); i += kGroup) {
-    const int row = i / (kHeadDim / 8);
-    const int column = i % (kHeadDim / 8) * 8;
+  for (int i = threadIdx.x % kGroup; i < kGroupRows * kPieces; i += kGroup) {
+    const int row = i / kPieces;
+    const int column = i % kPieces * 8;
     const bool valid = first + row >= 0 && first + row < end;
     const element* source = head + (valid ? (first + row) * token_stride : 0) + column;
     element* target = q + panel_place<kGroupRows>(row, column);

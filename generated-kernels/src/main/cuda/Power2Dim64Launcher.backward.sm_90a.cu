@@ -876,7 +876,8 @@ constexpr int kTileElements = kPanels * kRows * kPanelColumns;
 
 template <int kRows>
 __device__ __forceinline__ int panel_place(int row, int column) {
-  return (column / 64 * kRows + row) * 64 + (column / 8 % 8 ^ row % 8) * 8 + column % 8;
+  return (column / kPanelColumns * kRows + row) * kPanelColumns +
+         (column / 8 % 8 ^ row % 8) * 8 + column % 8;
 }
 
 // A row of such a tile.
@@ -886,14 +887,14 @@ struct PanelRow {
   int exchange;          // row % 8
 
   __device__ __forceinline__ PanelRow(const element* tile, int row)
-      : first(tile + row * 64), exchange(row % 8) {}
+      : first(tile + row * kPanelColumns), exchange(row % 8) {}
 
   // Rows 8 further have their pieces in the same places, this far behind.
-  static constexpr int kEightRows = 8 * 64;
+  static constexpr int kEightRows = 8 * kPanelColumns;
 
   // The 8 columns of a piece.
   __device__ __forceinline__ const element* piece(int index) const {
-    const int panel = kPanels == 1 ? 0 : index / 8 * (kRows * 64);
+    const int panel = kPanels == 1 ? 0 : index / 8 * (kRows * kPanelColumns);
     return first + (panel + ((kPanels == 1 ? index : index % 8) ^ exchange) * 8);
   }
 
@@ -916,13 +917,13 @@ __device__ __forceinline__ Operand panel_columns(const element* tile) {
 
 template <int kRows>
 __device__ __forceinline__ int panel_distance(int column) {
-  return column / 64 * (kRows * 8) + column % 64 / 8;
+  return column / kPanelColumns * (kRows * 8) + column % kPanelColumns / 8;
 }
 
 // An operand that is summed over 16 rows of a tile, from `row` on.
 template <int kRows>
 __device__ __forceinline__ Operand panel_rows(const element* tile, int row) {
-  return operand(tile + row * 64, kRows * 8, kEightLines | kSwizzled);
+  return operand(tile + row * kPanelColumns, kRows * 8, kEightLines | kSwizzled);
 }
 
 // Products of bf16. d = a b, or d += a b if `accumulate`: d [64 x 64] holds of rows g and g + 8 of

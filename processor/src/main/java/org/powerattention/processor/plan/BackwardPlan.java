@@ -41,13 +41,6 @@ final class BackwardPlan {
     this.wide = headDim > 64;
   }
 
-  /**
-   * Bytes of shared memory of a multiprocessor of Hopper's, and those that each block costs more.
-   */
-  private static final int HOPPER_SHARED_BYTES = 228 << 10;
-
-  private static final int HOPPER_BLOCK_BYTES = 1 << 10;
-
   /** Warpgroups of a block of 64 rows each: two blocks of these did better than one of four. */
   private static final int GROUPS = 2;
 
@@ -141,7 +134,7 @@ final class BackwardPlan {
   /** Queries, keys and values share one size of block. */
   private Rows wgmmaRows(List<Constant> constants) {
     int blocks = wide ? 1 : 2; // registers allow 128 or 255 to a thread
-    int limit = HOPPER_SHARED_BYTES / blocks - HOPPER_BLOCK_BYTES;
+    int limit = HopperTiling.SHARED_BYTES / blocks - HopperTiling.BLOCK_BYTES;
     int slots = MAX_SLOTS;
     while (wgmmaSharedBytes(slots) > limit) {
       slots--;

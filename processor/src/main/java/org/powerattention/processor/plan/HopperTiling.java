@@ -16,7 +16,11 @@ final class HopperTiling {
   private static final int ELEMENT_BYTES = 2;
   private static final int PANEL_COLUMNS = 64; // kPanelColumns of panels.cuh
   private static final int BARRIER_BYTES = 8;
-  private static final int MOST_SHARED_BYTES = 227 << 10;
+
+  /** Bytes of shared memory of a multiprocessor, and those that each block costs more. */
+  static final int SHARED_BYTES = 228 << 10;
+
+  static final int BLOCK_BYTES = 1 << 10;
 
   /** Registers for the tiles of a thread of the state pass; it needs some 35 more. */
   private static final int STATE_REGISTERS = 152;
@@ -99,7 +103,7 @@ final class HopperTiling {
             + 2 * BARRIER_BYTES;
     int rawBytes = STATE_TOKENS * ((headDim + 8) * ELEMENT_BYTES + Float.BYTES);
     int rawStages = 3;
-    while (stages * stageBytes + rawStages * rawBytes > MOST_SHARED_BYTES) {
+    while (stages * stageBytes + rawStages * rawBytes > SHARED_BYTES - BLOCK_BYTES) {
       rawStages--;
     }
     int sharedBytes = stages * stageBytes + rawStages * rawBytes;

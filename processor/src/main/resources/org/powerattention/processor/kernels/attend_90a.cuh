@@ -99,8 +99,7 @@ __device__ __forceinline__ void multiply_weights(
 }
 
 // sums = exp(G_i) sums + sum over the keys up to each of a warpgroup's rows of w_ij v_j, and totals
-// the sums of w_ij. log_decay is G of the block's first row, counted from where the
-// state is.
+// the sums of w_ij. log_decay is G of the block's first row, counted from where the state is.
 __device__ __forceinline__ void attend(
     GroupSums& sums, Totals& totals, const Arguments& args, OutputShared& shared,
     const KeyRange& range, float log_decay) {

@@ -4,15 +4,15 @@
 constexpr int kSumColumns = 72;
 constexpr int kOutputGroups = 4;
 constexpr int kSlabStages = 8;
-constexpr int kKeyStages = 3;
+constexpr int kKeyStages = 6;
 constexpr int kMultiplierRegisters = 112;
 constexpr int kBringerRegisters = 32;
 constexpr int kStateGroups = 2;
 constexpr int kGroupTiles = 4;
 constexpr int kStateStages = 4;
 constexpr int kRawStages = 3;
-constexpr int kStateMultiplierRegisters = 200;
-constexpr int kStateBringerRegisters = 104;
+constexpr int kStateMultiplierRegisters = 224;
+constexpr int kStateBringerRegisters = 56;
 
 __device__ void multiply_group(float (&sums)[36], const uint32 (&a)[4], uint64 b);
 

@@ -4,9 +4,9 @@
 __device__ __forceinline__ void load_queries(
     element* q, const element* head, int64 token_stride, int64 first, int64 end, bool aligned) {
 #pragma unroll 1
-  for (int i = threadIdx.x % kGroup; i < kGroupRows * (kHeadDim / 8); i += kGroup) {
-    const int row = i / (kHeadDim / 8);
-    const int column = i % (kHeadDim / 8) * 8;
+  for (int i = threadIdx.x % kGroup; i < kGroupRows * kPieces; i += kGroup) {
+    const int row = i / kPieces;
+    const int column = i % kPieces * 8;
     const bool valid = first + row >= 0 && first + row < end;
     const element* source = head + (valid ? (first + row) * token_stride : 0) + column;
     element* target = q + panel_place<kGroupRows>(row, column);
@@ -24,7 +24,9 @@ __device__ __forceinline__ void multiply(
     const Arguments& args, OutputShared& shared, const OutputBlock& block) {
   const KeyRange& range = block.keys;
   const int group = threadIdx.x / kGroup;
+#if NORMALIZED
   const int lane = threadIdx.x % 32;
+#endif
   const int64 group_row = range.row + group * kGroupRows;
   // Rows before query_start have no query.
   load_queries(shared.q[group],

@@ -85,15 +85,15 @@ __device__ __forceinline__ void bring_rows(
     const element* source = head + (first + own_row) * token_stride + own_column;
 #pragma unroll
     for (int panel = 0; panel < kPanels; panel++) {
-      const int column = panel * 64;
-      if (kHeadDim % 64 != 0 && column + own_column >= kHeadDim) break;
+      const int column = panel * kPanelColumns;
+      if (kHeadDim % kPanelColumns != 0 && column + own_column >= kHeadDim) break;
       // Every other 4 rows have the same exchange of pieces.
       element* even = tile + panel_place<kKeyTile>(own_row, column + own_column);
-      element* odd = tile + panel_place<kKeyTile>(own_row + 4, column + own_column) - 4 * 64;
+      element* odd = tile + panel_place<kKeyTile>(own_row + 4, column + own_column) - 4 * kPanelColumns;
       if (aligned && rows == kKeyTile) {
 #pragma unroll
         for (int row = 0; row < kKeyTile; row += 4) {
-          copy_async_16((row % 8 == 0 ? even : odd) + row * 64,
+          copy_async_16((row % 8 == 0 ? even : odd) + row * kPanelColumns,
                         source + row * token_stride + column, true);
         }
       } else {
@@ -101,7 +101,7 @@ __device__ __forceinline__ void bring_rows(
         for (int row = 0; row < kKeyTile; row += 4) {
           const bool valid = row + own_row < rows;
           const element* line = valid ? source + row * token_stride + column : head;
-          element* target = (row % 8 == 0 ? even : odd) + row * 64;
+          element* target = (row % 8 == 0 ? even : odd) + row * kPanelColumns;
           if (aligned) {
             copy_async_16(target, line, valid);
           } else {
