@@ -33,6 +33,7 @@ constexpr int kPartialNumbers = 132;       // numbers that it leaves for a query
 // Elements of q, k, v and y: bits of a 16-bit float, or a float.
 typedef unsigned short element;
 typedef unsigned int uint32;
+typedef unsigned long long uint64;
 typedef long long int64;
 
 // Distances between batch entries, tokens and heads, in elements; the innermost dimension is
@@ -487,7 +488,8 @@ struct DecodeRows {
   }
 };
 
-// rows += phi(Q) S over a block's features.
+// rows += phi(Q) S over a block's features. What a thread reads of S next is under way while it adds
+// what it has read.
 template <int kRows>
 __device__ __forceinline__ void add_state(
     DecodeRows<kRows>& rows, const ServingArguments& args, ServingShared& shared,
@@ -497,34 +499,60 @@ __device__ __forceinline__ void add_state(
   const int lane = threadIdx.x / kRowThreads;
   const float* sums = args.sums + (int64)place.batch_head * kFeatures * kHeadDim +
                       threadIdx.x % kRowThreads * 4;
+  const auto read = [&](float4 (&state)[Rows::kReads], int first) {
+#pragma unroll
+    for (int r = 0; r < Rows::kReads; r++) {
+      state[r] = load_state(sums, first + r * kFeatureLanes + lane);
+    }
+  };
   const float* key_sums = args.key_sums + (int64)place.batch_head * kFeatures;
+  const auto read_key_sum = [&](int base) {
+    return base + item < kFeatures ? key_sums[base + item] : 0.0f;
+  };
+  float key_sum = read_key_sum(place.first);
+  float features[Rows::kTurns][Rows::kItems] = {};
+  float4 state[Rows::kReads];
+  read(state, place.first);
   FeatureWalk walk(place.first + item);
+  // phi(q) of a step
+  const auto write_features = [&](int buffer) {
+    Rows::for_own_items([&](int turn, int row) {
+      const float multiplicity = walk.multiplicity();
+      float own[Rows::kItems];
+#pragma unroll
+      for (int i = 0; i < Rows::kItems; i++) {
+        own[i] = multiplicity * walk.of(shared.queries[row + i]);
+        features[turn][i] = own[i];
+      }
+      Rows::store(shared.items[buffer], item, row, own);
+    });
+    walk.advance();
+  };
+  write_features(0);
+  __syncthreads();  // phi(q) of the first step is complete
   int buffer = 0;
+#pragma unroll 1
   for (int base = place.first; base < place.end; base += kDecodeFeatures, buffer ^= 1) {
+    const bool more = base + kDecodeFeatures < place.end;
+    const float next_key_sum = more ? read_key_sum(base + kDecodeFeatures) : 0.0f;
 #pragma unroll
     for (int part = 0; part < kPasses; part += Rows::kReads) {
-      float4 state[Rows::kReads];
-#pragma unroll
-      for (int r = 0; r < Rows::kReads; r++) {
-        state[r] = load_state(sums, base + (part + r) * kFeatureLanes + lane);
-      }
-      if (part == 0) {
-        const float key_sum = base + item < kFeatures ? key_sums[base + item] : 0.0f;
-        Rows::for_own_items([&](int turn, int row) {
-          const float multiplicity = walk.multiplicity();
-          float features[Rows::kItems];
-#pragma unroll
-          for (int i = 0; i < Rows::kItems; i++) {
-            features[i] = multiplicity * walk.of(shared.queries[row + i]);
-            rows.state_weights[turn][i] = fmaf(features[i], key_sum, rows.state_weights[turn][i]);
-          }
-          Rows::store(shared.items[buffer], item, row, features);
-        });
-        walk.advance();
-        __syncthreads();  // phi(q) is complete; everyone is done with the step before the last
-      }
+      const bool last = part + Rows::kReads == kPasses;
+      float4 next[Rows::kReads] = {};
+      if (!last || more) read(next, base + (part + Rows::kReads) * kFeatureLanes);
       rows.add(shared.items[buffer], state, part * kFeatureLanes + lane);
+#pragma unroll
+      for (int r = 0; r < Rows::kReads; r++) state[r] = next[r];
     }
+    Rows::for_own_items([&](int turn, int) {
+#pragma unroll
+      for (int i = 0; i < Rows::kItems; i++) {
+        rows.state_weights[turn][i] = fmaf(features[turn][i], key_sum, rows.state_weights[turn][i]);
+      }
+    });
+    key_sum = next_key_sum;
+    if (more) write_features(buffer ^ 1);
+    __syncthreads();  // phi(q) of the next step is complete; everyone is done with this one's
   }
 }
 

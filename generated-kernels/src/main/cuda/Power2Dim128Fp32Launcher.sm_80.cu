@@ -34,10 +34,12 @@ constexpr int kStateFeatures = 64;             // features of a state block
 constexpr int kStateThreads = 256;             // its threads
 constexpr int kStateSharedBytes = 41600;       // its shared memory, bytes
 constexpr long long kSnapshotBytes = 4491264;  // state of one head at one chunk's start, bytes
+constexpr int kTurn = 2;                       // chunks of heads whose row tiles take turns
 
 // Elements of q, k, v and y: bits of a 16-bit float, or a float.
 typedef float element;
 typedef unsigned int uint32;
+typedef unsigned long long uint64;
 typedef long long int64;
 
 // Distances between batch entries, tokens and heads, in elements; the innermost dimension is
@@ -64,7 +66,9 @@ struct Arguments {
   const float* log_gate;
   element* y;                  // null where only saved_outputs is asked for
   double* gate_sum;            // workspace [key_heads, all_tokens]
-  unsigned char* snapshots;    // workspace [key_heads, all_chunks, kSnapshotBytes]
+  unsigned char* snapshots;    // [key_heads, all_chunks, kSnapshotBytes], of the workspace unless
+                               // kept for the backward pass
+  float* snapshot_key_sums;    // z of the snapshots [key_heads, all_chunks, kFeatures], if kept
   float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
   const float* initial_sums;   // S before the first token [batch, key_heads, kFeatures, kHeadDim]
   const float* initial_key_sums;  // z before the first token [batch, key_heads, kFeatures]
@@ -242,6 +246,44 @@ __device__ __forceinline__ int64 segment_count(
       (sequence.chunks + args.chunks_per_segment - 1) / args.chunks_per_segment;
   return segments > 0 ? segments : 1;
 }
+
+// The tile of rows that a block takes of a grid (tiles of a head, heads). Blocks start in the order of
+// their indices. Here the tiles of kTurn chunks of heads take turns, which keeps the states that they
+// read in the L2 cache, and of these the ones with the most to do come first, so that all end at about
+// the same time.
+struct RowTile {
+  int64 index;  // among the tiles of its head
+  int64 head;   // with its batch entry, as blockIdx.y
+
+  // `tiles` are those of a chunk; of its last ones come first, if `last_first`. A head may have tiles
+  // beyond those of its chunks: they come last.
+  __device__ __forceinline__ RowTile(uint32 tiles, bool last_first)
+      : index(last_first ? gridDim.x - 1 - blockIdx.x : blockIdx.x), head(blockIdx.y) {
+    // One tile of each chunk, or more than 32 bits can count: as they are.
+    if (tiles == 1 || __umulhi(gridDim.x, gridDim.y) != 0) return;
+    const uint32 start = blockIdx.y * gridDim.x + blockIdx.x;
+    const uint32 chunks = gridDim.x / tiles;  // of a head
+    const uint32 all = chunks * gridDim.y;
+    if (start >= all * tiles) {
+      const uint32 beyond = gridDim.x - chunks * tiles;
+      index = chunks * tiles + (start - all * tiles) % beyond;
+      head = (start - all * tiles) / beyond;
+      return;
+    }
+    // The first turn takes what others leave.
+    uint32 first = 0;
+    uint32 count = all % kTurn;
+    if (start >= count * tiles) {
+      first = count + (start - count * tiles) / (kTurn * tiles) * kTurn;
+      count = kTurn;
+    }
+    const uint32 within = start - first * tiles;
+    const uint32 tile = within / count;
+    const uint32 chunk = first + within % count;
+    head = chunk / chunks;
+    index = chunk % chunks * tiles + (last_first ? tiles - 1 - tile : tile);
+  }
+};
 
 constexpr int kScanThreads = 256;
 
@@ -943,19 +985,18 @@ struct Gate {
       : high((float)value), low((float)(value - (double)(float)value)) {}
 };
 
-// y of kOutputRows tokens of one query head: block x is a tile of rows within a chunk, block y a
-// batch entry and query head; a thread has four rows.
+// y of kOutputRows tokens of one query head; a thread has four rows.
 __device__ __forceinline__ void output(const Arguments& args, bool with_state) {
   OutputShared& shared = *reinterpret_cast<OutputShared*>(shared_memory);
-  const int64 batch = blockIdx.y / args.query_heads;
-  const int64 query_head = blockIdx.y % args.query_heads;
+  const uint32 tiles = (uint32)((args.chunk + kOutputRows - 1) / kOutputRows);  // of a chunk
+  const RowTile tile(tiles, true);
+  const int64 batch = tile.head / args.query_heads;
+  const int64 query_head = tile.head % args.query_heads;
   const int64 head = query_head / (args.query_heads / args.key_heads);
   const Sequence sequence = sequence_of(args, batch);
-  const int64 tiles = (args.chunk + kOutputRows - 1) / kOutputRows;  // of a chunk
-  const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
-  const int64 chunk = tile / tiles;
+  const int64 chunk = tile.index / tiles;
   const int64 chunk_first = chunk * args.chunk;
-  const int64 first_row = chunk_first + tile % tiles * kOutputRows;
+  const int64 first_row = chunk_first + tile.index % tiles * kOutputRows;
   const int64 end = min(min(first_row + kOutputRows, chunk_first + args.chunk), sequence.tokens);
   if (first_row >= end || end <= args.query_start) return;
   const element* k = head_rows(args.k, args.k_strides, sequence, batch, head);
@@ -977,7 +1018,7 @@ __device__ __forceinline__ void output(const Arguments& args, bool with_state) {
         reinterpret_cast<const float*>(
             args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes));
     for (int r = 0; r < 4; r++) {
-      const float* joint = joint_row(args, blockIdx.y, chunk, first_row + rows.row + r);
+      const float* joint = joint_row(args, tile.head, chunk, first_row + rows.row + r);
       if (joint != nullptr) {
         for (int c = 0; c < kColumns; c++) rows.sums[r][c] = joint[rows.column + c * 16];
         rows.weights[r] = joint[kHeadDim];

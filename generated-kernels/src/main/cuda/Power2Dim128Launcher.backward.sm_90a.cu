@@ -8,8 +8,6 @@
 //
 //   gate_sum             cumulative log gates within each chunk
 //   row_terms            1 / sum_j w_ij and <dy_i, y_i>, from what the forward pass kept
-//   state_walk           the state S (and key sum z) at each chunk's start
-//   join_states          joins the segments of a sequence that state_walk walked in parallel
 //   state_gradient_walk  the gradient of the state at each chunk's start, from the end
 //   join_gradients       joins its segments, and multiplies gradients with states
 //   joint_gradient       the first rows' share of the gradient of a caller's initial state
@@ -29,6 +27,7 @@
 //   dv_j = sum_i w_ij r_i dy_i
 //   dq_i = sum_j p a_ij w_ij / s_ij k_j,  dk_j = sum_i p a_ij w_ij / s_ij q_i
 //   dlog_gate_m = sum over j < m <= i of c_ij = a_ij w_ij
+// The state S (and key sum z) at each chunk's start is that of the forward pass.
 // The chunk's keys meet the queries of later chunks through the gradient of the state: with
 // dphi(k_j) = dS v_j + dz, dk_j is dphi contracted with the derivative of phi. Likewise the queries
 // meet the keys of earlier chunks through the state.
@@ -55,11 +54,14 @@ constexpr int kGradientBlocks = 1;              // such blocks of a multiprocess
 constexpr int kSlots = 5;                       // slabs of a snapshot that it holds
 constexpr int kStrip = 64;                      // columns of one product
 constexpr int kGradientSharedBytes = 221440;    // its shared memory, bytes
-constexpr long long kSnapshotBytes = 2263040;   // state of one head at one chunk's start, bytes
+constexpr long long kStateBytes = 2367488;      // state of one head at one chunk's start, as the forward pass leaves it, bytes
+constexpr long long kSnapshotBytes = 2263040;   // gradient of the same, bytes
+constexpr int kTurn = 5;                        // chunks of heads whose row tiles take turns
 
 // Elements of q, k, v and y: bits of a 16-bit float, or a float.
 typedef unsigned short element;
 typedef unsigned int uint32;
+typedef unsigned long long uint64;
 typedef long long int64;
 
 // Distances between batch entries, tokens and heads, in elements; the innermost dimension is
@@ -96,8 +98,11 @@ struct Arguments {
   const float* saved_weights;  // sums of weights [rows, query_heads]
   float* row_scales;           // workspace [query_heads, rows]: r_i
   float* row_deltas;           // workspace [query_heads, rows]: <dy_i, y_i>
-  unsigned char* states;       // workspace [key_heads, chunks, kSnapshotBytes]: S at state_start
-  unsigned char* state_gradients;  // workspace, the same of dS at the next chunk's state_start
+  const unsigned char* states;  // of the forward pass [key_heads, chunks, kStateBytes]: S at
+                                // state_start, with multiplicities, in slabs
+  const float* state_key_sums;  // z, likewise [key_heads, chunks, kFeatures]
+  unsigned char* state_gradients;  // workspace [key_heads, chunks, kSnapshotBytes]: dS at the next
+                                   // chunk's state_start, in slabs of fewer columns; dz
   float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
   float* segment_gradients;    // workspace, the same
   float* state_products;       // workspace [key_heads, chunks, kJoinWarps]: shares of <dS, S>
@@ -622,7 +627,6 @@ __device__ __forceinline__ void query_features(
 
 // Instructions of Hopper's own: products of a warpgroup (four warps whose first is a multiple of
 // four), bulk copies, and barriers in shared memory.
-typedef unsigned long long uint64;
 
 constexpr int kGroup = 128;  // threads of a warpgroup
 
@@ -752,26 +756,6 @@ __device__ __forceinline__ void take_registers() {
   asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kRegisters));
 }
 
-// Operands in shared memory are core matrices: 8 rows of 8 elements, 128 bytes without a gap. Those
-// of 8 rows of a matrix with `columns` columns lie one after another, then those of the next 8 rows.
-template <int kColumns>
-__device__ __forceinline__ int core_place(int row, int column) {
-  return row / 8 * (8 * kColumns) + column / 8 * 64 + row % 8 * 8 + column % 8;
-}
-
-// Describes an operand whose rows are summed over: 16 rows by all columns.
-template <int kColumns>
-__device__ __forceinline__ uint64 summed_rows(const void* rows) {
-  return (uint64)((shared_address(rows) & 0x3ffff) >> 4) | (uint64)kColumns << 16 |
-         (uint64)8 << 32;
-}
-
-// 1, which the compiler cannot know. Where sums go from one run of products to the next untouched, it
-// would do products one by one; multiplying by this in between keeps them together.
-__device__ __forceinline__ float unknown_one(const Arguments& args) {
-  return args.chunk > 0 ? 1.0f : 0.0f;
-}
-
 // Products of 64 rows by a warpgroup. Lane l of warp w holds rows 16 w + l / 4 and 8 further, and
 // of every 8 columns the two from 2 (l % 4) on: four of `sums`, in the order of mma_16's; and `a`
 // likewise. b lies in shared memory, its rows summed over.
@@ -870,6 +854,39 @@ __device__ __forceinline__ void wgmma_shared_begin(
       : "r"(a.low), "r"(a.high), "r"(b.low), "r"(b.high), "r"((int)accumulate));
 }
 
+// A slab has 64 features of a state, as wgmma reads it: core matrices of 8 features by 8 columns, 128
+// bytes without a gap. Those of 8 columns lie one after another, then those of the next 8; the column
+// of z comes last, so that what reads S alone copies the slab's beginning.
+constexpr int kSlabFeatures = 64;
+
+__device__ __forceinline__ int slab_place(int feature, int column) {
+  return column / 8 * (8 * kSlabFeatures) + feature / 8 * 64 + feature % 8 * 8 + column % 8;
+}
+
+// Distances in units of 16 bytes: of 16 features of a slab, and of 16 columns of such a matrix with so
+// many rows.
+constexpr int kNextFeatures = 16;
+
+template <int kRows>
+constexpr int kNextColumns = 2 * kRows;
+
+// An operand that is summed over the rows of such a matrix, its first 16.
+template <int kRows>
+__device__ __forceinline__ Operand summed_rows(const element* matrix) {
+  return operand(matrix, 8, kRows);
+}
+
+// An operand that is summed over a slab's columns, its first 16.
+__device__ __forceinline__ Operand summed_columns(const element* slab) {
+  return operand(slab, kSlabFeatures, 8);
+}
+
+// 1, which the compiler cannot know. Where sums go from one run of products to the next untouched, it
+// would do products one by one; multiplying by this in between keeps them together.
+__device__ __forceinline__ float unknown_one(const Arguments& args) {
+  return args.chunk > 0 ? 1.0f : 0.0f;
+}
+
 // A tile of rows that threads copy lies in panels of 64 columns: in a panel a row takes a line of 128
 // bytes, and its pieces of 16 bytes are exchanged as wgmma's 128-byte swizzle has it. A copy writes
 // one line of shared memory at a time, so rows scattered over core matrices take it many times as
@@ -964,26 +981,10 @@ __device__ __forceinline__ void wgmma_registers(
         "r"((int)accumulate), "n"((int)kTransposed));
 }
 
-// An image is a matrix of kHeadDim columns in shared memory as wgmma reads it: of tokens, in panels;
-// of a state, in core matrices without a swizzle, 8 rows by 8 columns each, 128 contiguous bytes, row
-// after row: first all that make up rows 0 to 7, then those of rows 8 to 15, and so on.
+// An image is a matrix of kHeadDim columns in shared memory as wgmma reads it: of tokens, in panels.
 constexpr int kGradientRows = kGroups * 64;  // tokens of a block
 constexpr int kColumns = 64;                 // and of a step
 typedef PanelRow<kGradientRows> TokenRow;
-
-// Distances between core matrices in units of 16 bytes.
-constexpr int kNextColumns = 16;         // distance of 16 columns
-constexpr int kNextRows = 2 * kHeadDim;  // distance of 16 rows
-
-// An operand that is summed over a state's columns.
-__device__ __forceinline__ Operand summed_columns(const element* image) {
-  return operand(image, 8, kHeadDim);
-}
-
-// An operand that is summed over a state's rows.
-__device__ __forceinline__ Operand summed_rows(const element* image) {
-  return operand(image, kHeadDim, 8);
-}
 
 // What a thread copies of an image of tokens: eight columns of a row and of every kPassRows-th behind
 // it.
@@ -1052,9 +1053,8 @@ __device__ __forceinline__ void load_fragments(
 // Starts d = products of 64 tokens of a block, from `rows` on, with the 64 of a step.
 __device__ __forceinline__ void multiply_rows(
     float (&d)[32], const element* rows, const element* columns) {
-  Operand a = panel_columns(rows);
+  const Operand a = panel_columns(rows);
   const Operand b = panel_columns(columns);
-  keep(a.low);
 #pragma unroll
   for (int column = 0; column < kHeadDim; column += 16) {
     wgmma_shared(d, a + panel_distance<kGradientRows>(column),
@@ -1096,12 +1096,15 @@ struct Rows {
     }
   }
 
-  // Adds a times 16 rows of a state's image, given by summed_rows; or is that, unless `accumulate`.
+  // Adds a times 16 rows of a matrix of so many, given by summed_rows; or is that, unless
+  // `accumulate`.
+  template <int kRows>
   __device__ __forceinline__ void add_product(
-      const uint32 (&a)[4], Operand image, bool accumulate = true) {
+      const uint32 (&a)[4], Operand matrix, bool accumulate = true) {
 #pragma unroll
     for (int s = 0; s < kStrips; s++) {
-      wgmma_registers<true>(strips[s], a, image + s * kStrip, accumulate);
+      wgmma_registers<true>(
+          strips[s], a, matrix + s * (kStrip / 16) * kNextColumns<kRows>, accumulate);
     }
   }
 
@@ -1110,10 +1113,11 @@ struct Rows {
     uint32 a[4][4];
 #pragma unroll
     for (int s = 0; s < 4; s++) operand_of(a[s], d, s);
+    const Operand first = panel_rows<kColumns>(image, 0);
     wgmma_fence();
 #pragma unroll
     for (int s = 0; s < 4; s++) {
-      const Operand tokens = panel_rows<kColumns>(image, s * 16);
+      const Operand tokens = first + s * 16 * (kPanelColumns / 8);
 #pragma unroll
       for (int strip = 0; strip < kStrips; strip++) {
         wgmma_registers<true>(
@@ -1381,6 +1385,44 @@ __device__ __forceinline__ int64 segment_count(
   return segments > 0 ? segments : 1;
 }
 
+// The tile of rows that a block takes of a grid (tiles of a head, heads). Blocks start in the order of
+// their indices. Here the tiles of kTurn chunks of heads take turns, which keeps the states that they
+// read in the L2 cache, and of these the ones with the most to do come first, so that all end at about
+// the same time.
+struct RowTile {
+  int64 index;  // among the tiles of its head
+  int64 head;   // with its batch entry, as blockIdx.y
+
+  // `tiles` are those of a chunk; of its last ones come first, if `last_first`. A head may have tiles
+  // beyond those of its chunks: they come last.
+  __device__ __forceinline__ RowTile(uint32 tiles, bool last_first)
+      : index(last_first ? gridDim.x - 1 - blockIdx.x : blockIdx.x), head(blockIdx.y) {
+    // One tile of each chunk, or more than 32 bits can count: as they are.
+    if (tiles == 1 || __umulhi(gridDim.x, gridDim.y) != 0) return;
+    const uint32 start = blockIdx.y * gridDim.x + blockIdx.x;
+    const uint32 chunks = gridDim.x / tiles;  // of a head
+    const uint32 all = chunks * gridDim.y;
+    if (start >= all * tiles) {
+      const uint32 beyond = gridDim.x - chunks * tiles;
+      index = chunks * tiles + (start - all * tiles) % beyond;
+      head = (start - all * tiles) / beyond;
+      return;
+    }
+    // The first turn takes what others leave.
+    uint32 first = 0;
+    uint32 count = all % kTurn;
+    if (start >= count * tiles) {
+      first = count + (start - count * tiles) / (kTurn * tiles) * kTurn;
+      count = kTurn;
+    }
+    const uint32 within = start - first * tiles;
+    const uint32 tile = within / count;
+    const uint32 chunk = first + within % count;
+    head = chunk / chunks;
+    index = chunk % chunks * tiles + (last_first ? tiles - 1 - tile : tile);
+  }
+};
+
 // Chunks of a segment, in a sequence of this length.
 struct Segment {
   int64 first;  // its first chunk
@@ -1398,6 +1440,50 @@ __device__ __forceinline__ Segment segment_of(
   segment.last_of_all = index == segment_count(args, sequence) - 1;
   return segment;
 }
+
+// Threads of a block that joins segments, and most segments of a sequence.
+constexpr int kJoinThreads = 256;
+
+// What such a block keeps of decays, in shared memory: of a run of segments, and of a run of chunks.
+struct JoinDecays {
+  static constexpr int kChunks = 1024;
+
+  float segments[kJoinThreads];
+  float chunks[kChunks];
+
+  // By all threads: segments [first, end), each with all of its chunks.
+  __device__ __forceinline__ void load_segments(
+      const Arguments& args, const Sequence& sequence, const double* gate_sum, int64 first,
+      int64 end) {
+#pragma unroll 1
+    for (int64 segment = first + threadIdx.x / 32; segment < end; segment += kJoinThreads / 32) {
+      const int64 first_chunk = segment * args.chunks_per_segment;
+      const int64 end_chunk = min(first_chunk + args.chunks_per_segment, sequence.chunks);
+      double log_decay = 0;
+#pragma unroll 1
+      for (int64 chunk = first_chunk + threadIdx.x % 32; chunk < end_chunk; chunk += 32) {
+        log_decay += chunk_log_decay(args, sequence, gate_sum, chunk);
+      }
+      for (int distance = 16; distance > 0; distance /= 2) {
+        log_decay += __shfl_xor_sync(0xffffffff, log_decay, distance);
+      }
+      if (threadIdx.x % 32 == 0) segments[segment - first] = expf((float)log_decay);
+    }
+    __syncthreads();
+  }
+
+  // By all threads: chunks [first, end), or the first kChunks of them.
+  __device__ __forceinline__ void load_chunks(
+      const Arguments& args, const Sequence& sequence, const double* gate_sum, int64 first,
+      int64 end) {
+    __syncthreads();  // the last run is read
+#pragma unroll 1
+    for (int i = threadIdx.x; i < min(end - first, (int64)kChunks); i += kJoinThreads) {
+      chunks[i] = expf((float)chunk_log_decay(args, sequence, gate_sum, first + i));
+    }
+    __syncthreads();  // this one is there
+  }
+};
 
 // Walks along a sequence on Hopper's asynchronous products. Of a block's warpgroups, kStateGroups keep
 // features of the state in registers and multiply; the last one brings steps of kStateTokens tokens:
@@ -1516,29 +1602,34 @@ class KeyOperands {
   }
 };
 
+// threadIdx.x, which the compiler does not remember.
+__device__ __forceinline__ int fresh_thread() {
+  int thread;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));
+  return thread;
+}
+
 // The state of one key/value head over the features of a warpgroup, kGroupTiles tiles of 64. A warp
 // has 16 features of each; a lane features g and g + 8 and of every 8 columns the two from 2t on: of
 // S, then z.
 struct StateTiles {
   float sums[kGroupTiles][kSumColumns / 2];
-  int first_block;
   KeyOperands operands;
 
-  __device__ __forceinline__ StateTiles()
-      : sums{},
-        first_block((blockIdx.x * kStateGroups + threadIdx.x / kGroup) * kGroupTiles * 4 +
-                    threadIdx.x % kGroup / 32),
-        operands(first_block) {}
+  __device__ __forceinline__ StateTiles() : sums{}, operands(first_block()) {}
 
-  // Of a tile's features.
-  __device__ __forceinline__ float multiplicity(int tile) const {
-    return block_of_tile(first_block, tile).multiplicity();
+  // This warp's block of the first tile. Computed anew where it is needed: sums leave no register
+  // for it.
+  __device__ __forceinline__ static int first_block() {
+    const int thread = fresh_thread();
+    return (blockIdx.x * kStateGroups + thread / kGroup) * kGroupTiles * 4 + thread % kGroup / 32;
   }
 
   // Calls body(value, tile, feature, column) for every number that this lane holds; column kHeadDim
   // is that of z.
   template <typename Body>
   __device__ __forceinline__ void for_each(Body body) {
+    const int first_block = StateTiles::first_block();
     const int g = threadIdx.x % 32 / 4;
     const int t = threadIdx.x % 4;
 #pragma unroll
@@ -1575,29 +1666,47 @@ __device__ __forceinline__ void write_state(StateTiles& tiles, float* sums, floa
   });
 }
 
-// S += sum over a step's tokens of weight_j phi(k_j) (v_j, 1)^T, 16 tokens at a time. Operands are
-// built while the products of the tokens before are under way; of a step's last tokens they still are
+// Starts adding products of 16 of a step's tokens.
+__device__ __forceinline__ void start_products(
+    StateTiles& tiles, const Pair (&a)[kGroupTiles][4], const StateValues& values, int token) {
+  wgmma_fence();
+#pragma unroll
+  for (int i = 0; i < kGroupTiles; i++) {
+    multiply_group(tiles.sums[i], a[i], panel_rows<kStateTokens>(values, token).packed());
+  }
+  wgmma_commit();
+}
+
+// S += sum over a step's tokens of weight_j phi(k_j) (v_j, 1)^T, 16 tokens at a time. Of two
+// warpgroups, each builds operands while its products of the tokens before are under way; of three,
+// while the others' are, which leaves more registers for sums. Of a step's last tokens they still are
 // when it ends. `release` is called when those of the step before are done.
 template <typename Release>
 __device__ __forceinline__ void add_tokens(
     StateTiles& tiles, const StateStep& step, const StateValues& values, Release release) {
   KeyOperands& operands = tiles.operands;
-  Pair a[2][kGroupTiles][4];
-  operands.load(step, 0);
-  operands.build(a[0], step, 0);
+  if constexpr (kStateGroups > 2) {
+    Pair a[kGroupTiles][4];
 #pragma unroll
-  for (int token = 0; token < kStateTokens; token += 16) {
-    wgmma_fence();
-#pragma unroll
-    for (int i = 0; i < kGroupTiles; i++) {
-      multiply_group(tiles.sums[i], a[token / 16 % 2][i],
-                     panel_rows<kStateTokens>(values, token).packed());
+    for (int token = 0; token < kStateTokens; token += 16) {
+      operands.load(step, token);
+      wgmma_wait<0>();
+      if (token == 0) release();
+      operands.build(a, step, token);
+      start_products(tiles, a, values, token);
     }
-    wgmma_commit();
-    if (token + 16 < kStateTokens) operands.load(step, token + 16);
-    wgmma_wait<1>();
-    if (token == 0) release();
-    if (token + 16 < kStateTokens) operands.build(a[token / 16 % 2 ^ 1], step, token + 16);
+  } else {
+    Pair a[2][kGroupTiles][4];
+    operands.load(step, 0);
+    operands.build(a[0], step, 0);
+#pragma unroll
+    for (int token = 0; token < kStateTokens; token += 16) {
+      start_products(tiles, a[token / 16 % 2], values, token);
+      if (token + 16 < kStateTokens) operands.load(step, token + 16);
+      wgmma_wait<1>();
+      if (token == 0) release();
+      if (token + 16 < kStateTokens) operands.build(a[token / 16 % 2 ^ 1], step, token + 16);
+    }
   }
 }
 
@@ -1643,41 +1752,8 @@ struct TokenRange {
 // for it. Its numbers are those of `Terms`, which has
 //   Numbers load(token)                 loads them
 //   float weight(numbers, token)        the token's weight in the sum
-//   TwoElements sum_factors(numbers)    what multiplies its features in z: the sum of both
-
-// Of keys, in a sum over their chunk's tokens.
-struct KeyTerms {
-  int64 chunk_first;  // the chunk's first token
-  const double* gate_sum;
-  double before;  // G of the chunk's tokens does not have this; that of the tokens before it does
-  double last;
-
-  struct Numbers {
-    double gate;
-  };
-
-  __device__ __forceinline__ KeyTerms(
-      const Arguments& args, const Sequence& sequence, int64 head, int64 chunk, int64 chunk_end)
-      : chunk_first(chunk * args.chunk) {
-    gate_sum = args.gate_sum + token_place(args, sequence, head);
-    before = chunk > 0 ? gate_sum[chunk_first - 1] : 0.0;
-    last = gate_at(args, gate_sum, chunk, chunk_end - 1);
-  }
-
-  __device__ __forceinline__ Numbers load(int64 token) const {
-    return Numbers{gate_sum[token]};
-  }
-
-  // exp(G_last - G_j)
-  __device__ __forceinline__ float weight(const Numbers& numbers, int64 token) const {
-    const double gate = token < chunk_first ? numbers.gate - before : numbers.gate;
-    return expf((float)(last - gate));
-  }
-
-  __device__ __forceinline__ TwoElements sum_factors(const Numbers&) const {
-    return elements_of(1.0f, 0.0f);
-  }
-};
+//   kCounts                             whether each counts once in z; otherwise there is
+//   TwoElements sum_factors(numbers)    what multiplies its features there: the sum of both
 
 // The bringing warpgroup copies so many rows at a time; a thread has the same 8 columns each time.
 constexpr int kCopyRows = kPieces > 8 ? 8 : kPieces > 4 ? 16 : kPieces > 2 ? 32 : 64;
@@ -1787,6 +1863,14 @@ __device__ __forceinline__ void bring_unaligned_values(
   }
 }
 
+// Writes the columns of a step's values that are summed up in z, each thread a token's.
+__device__ __forceinline__ void write_sum_factors(
+    StateValues& values, int thread, TwoElements factors) {
+  if (thread >= kStateTokens) return;
+  *reinterpret_cast<uint4*>(values + panel_place<kStateTokens>(thread, kHeadDim)) =
+      make_uint4(factors, 0, 0, 0);
+}
+
 // Brings tokens [first, end), at least one, of a chunk, to `place` and those that follow.
 template <typename Terms>
 __device__ __forceinline__ void bring_tokens(
@@ -1829,7 +1913,9 @@ __device__ __forceinline__ void bring_tokens(
     TwoElements factors = 0;
     if (thread < kStateTokens) {
       const bool valid = thread < left;
-      if (valid) factors = terms.sum_factors(numbers);
+      if constexpr (!Terms::kCounts) {
+        if (valid) factors = terms.sum_factors(numbers);
+      }
       keys.weights[lane_order(thread)] = valid ? terms.weight(numbers, first + token) : 0.0f;
     }
     token += kStateTokens;
@@ -1848,10 +1934,7 @@ __device__ __forceinline__ void bring_tokens(
           values, thread, v - own_row * range.v_stride - own_column, range.v_stride, left);
     }
     v += kStateTokens * range.v_stride;
-    if (thread < kStateTokens) {
-      *reinterpret_cast<uint4*>(values + panel_place<kStateTokens>(thread, kHeadDim)) =
-          make_uint4(factors, 0, 0, 0);
-    }
+    if constexpr (!Terms::kCounts) write_sum_factors(values, thread, factors);
     barrier_arrive_when_copied(full);
     bring_next_keys(raw == 0 ? kRawStages - 1 : raw - 1);
     if (range.k_aligned) {
@@ -1864,35 +1947,35 @@ __device__ __forceinline__ void bring_tokens(
   }
 }
 
-// Takes over a state of the caller's. Its gradient has multiplicities folded in, which the tiles
-// leave out.
-template <bool kGradient>
-__device__ __forceinline__ void read_state(
+// Takes over the gradient of the caller's final state, which has multiplicities folded in: the tiles
+// leave them out.
+__device__ __forceinline__ void read_gradient(
     StateTiles& tiles, const float* sums, const float* key_sums) {
-  tiles.for_each([&](float& value, int tile, int feature, int column) {
+  tiles.for_each([&](float& value, int, int feature, int column) {
     value = column < kHeadDim ? sums[(int64)feature * kHeadDim + column] : key_sums[feature];
-    if (kGradient) value /= tiles.multiplicity(tile);
+    value /= FeatureBlock(feature / 16).multiplicity();
   });
 }
 
-// Writes this block's part of a snapshot: S as an image, z [kFeatures] in fp32, with the
-// multiplicities that the tiled symmetric power leaves out folded in.
+// Writes this block's part of a snapshot: dS in slabs, dz [kFeatures] in fp32, with the multiplicities
+// that the tiled symmetric power leaves out folded in.
 __device__ __forceinline__ void write_snapshot(const StateTiles& tiles, unsigned char* snapshot) {
+  const int first_block = StateTiles::first_block();
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
-  element* image = reinterpret_cast<element*>(snapshot);
 #pragma unroll
   for (int i = 0; i < kGroupTiles; i++) {
-    const int block = tiles.first_block + i * 4;
+    const int block = first_block + i * 4;
     if (block >= kFeatures / 16) continue;
-    const float multiplicity = tiles.multiplicity(i);
+    const float multiplicity = block_of_tile(first_block, i).multiplicity();
+    element* slab = reinterpret_cast<element*>(snapshot) + block / 4 * (kSlabFeatures * kHeadDim);
+    element* own = slab + slab_place(block % 4 * 16 + g, 2 * t);
 #pragma unroll
     for (int n = 0; n < kHeadDim / 8; n++) {
 #pragma unroll
       for (int half = 0; half < 2; half++) {
         const float* two = &tiles.sums[i][n * 4 + half * 2];
-        const int place = core_place<kHeadDim>(block * 16 + half * 8 + g, n * 8 + 2 * t);
-        *reinterpret_cast<uint32*>(image + place) =
+        *reinterpret_cast<uint32*>(own + slab_place(half * 8, n * 8)) =
             elements_of(two[0] * multiplicity, two[1] * multiplicity);
       }
     }
@@ -1923,6 +2006,8 @@ struct QueryWeights {
   double before;  // G just before the chunk's state_start
   const float* scales;  // r_i
   const float* deltas;  // <dy_i, y_i>
+
+  static constexpr bool kCounts = false;
 
   struct Numbers {
     double gate;
@@ -1958,91 +2043,66 @@ struct QueryWeights {
   }
 };
 
-// A walk along a segment of a sequence, of state_walk or of state_gradient_walk.
-template <bool kGradient>
-struct Walk {
-  const Arguments& args;
-  const Sequence& sequence;
-  Segment segment;
-  int64 batch;
-  int64 head;
-  int heads;   // whose tokens a chunk's sum has
-  bool whole;  // whether the last chunk's tokens, in the order of the walk, matter to another segment
+// Brings the queries of a chunk that one of the heads has, and their dy.
+__device__ __forceinline__ void bring_queries(
+    const Arguments& args, const Sequence& sequence, StateShared& shared, int64 batch, int64 head,
+    int64 query_head, int64 chunk, int64 first, int64 end, StepPlace& place) {
+  TokenRange range;
+  range.k = head_rows(args.q, args.q_strides, sequence, batch, query_head);
+  range.v = head_rows(args.dy, args.dy_strides, sequence, batch, query_head);
+  range.k_stride = args.q_strides.token;
+  range.v_stride = args.dy_strides.token;
+  range.k_aligned = is_aligned(args.q, args.q_strides);
+  range.v_aligned = is_aligned(args.dy, args.dy_strides);
+  const QueryWeights terms(args, sequence, head, query_head, chunk);
+  bring_tokens(shared, range, terms, first, end, place);
+}
 
-  __device__ __forceinline__ Walk(const Arguments& args, const Sequence& sequence)
-      : args(args),
-        sequence(sequence),
-        segment(segment_of(args, sequence, blockIdx.y)),
-        batch(blockIdx.z / args.key_heads),
-        head(blockIdx.z % args.key_heads),
-        heads(kGradient ? (int)(args.query_heads / args.key_heads) : 1),
-        whole(kGradient ? !segment.first_of_all || args.initial_gradient != nullptr
-                        : !segment.last_of_all) {}
-
-  // Calls body(chunk, first, end, taken) for all chunks; tokens [first, end) are taken in behind the
-  // chunk's snapshot, if `taken`.
-  template <typename Body>
-  __device__ __forceinline__ void for_each_chunk(Body body) const {
+// Calls body(chunk, first, end, taken) for the chunks of a segment, from the last one on; queries
+// [first, end) are taken in behind the chunk's snapshot, if `taken`: those of the first chunk matter
+// only to what precedes the segment, if that is `wanted`.
+template <typename Body>
+__device__ __forceinline__ void for_each_chunk(
+    const Arguments& args, const Sequence& sequence, const Segment& segment, bool wanted, Body body) {
 #pragma unroll 1
-    for (int64 i = segment.first; i < segment.end; i++) {
-      const int64 chunk = kGradient ? segment.first + segment.end - 1 - i : i;
-      int64 first = state_start(args, sequence, chunk);
-      int64 end = state_start(args, sequence, chunk + 1);
-      if (kGradient) {
-        // The first rows' share of the gradient of the initial state is joint_gradient's.
-        first = chunk == 0 ? kOverlap : chunk * args.chunk;
-        end = min((chunk + 1) * args.chunk, sequence.tokens);
-      }
-      body(chunk, first, end, whole || i + 1 < segment.end);
-    }
+  for (int64 chunk = segment.end - 1; chunk >= segment.first; chunk--) {
+    // The first rows' share of the gradient of the initial state is joint_gradient's.
+    const int64 first = chunk == 0 ? kOverlap : chunk * args.chunk;
+    const int64 end = min((chunk + 1) * args.chunk, sequence.tokens);
+    body(chunk, first, end, wanted || chunk > segment.first);
   }
+}
 
-  // Brings the tokens of one of the heads.
-  __device__ __forceinline__ void bring(
-      StateShared& shared, int64 chunk, int64 first, int64 end, int member, StepPlace& place) const {
-    TokenRange range;
-    if (kGradient) {
-      const int64 query_head = head * heads + member;
-      range.k = head_rows(args.q, args.q_strides, sequence, batch, query_head);
-      range.v = head_rows(args.dy, args.dy_strides, sequence, batch, query_head);
-      range.k_stride = args.q_strides.token;
-      range.v_stride = args.dy_strides.token;
-      range.k_aligned = is_aligned(args.q, args.q_strides);
-      range.v_aligned = is_aligned(args.dy, args.dy_strides);
-      const QueryWeights terms(args, sequence, head, query_head, chunk);
-      bring_tokens(shared, range, terms, first, end, place);
-    } else {
-      range.k = head_rows(args.k, args.k_strides, sequence, batch, head);
-      range.v = head_rows(args.v, args.v_strides, sequence, batch, head);
-      range.k_stride = args.k_strides.token;
-      range.v_stride = args.v_strides.token;
-      range.k_aligned = is_aligned(args.k, args.k_strides);
-      range.v_aligned = is_aligned(args.v, args.v_strides);
-      const KeyTerms terms(args, sequence, head, chunk, end);
-      bring_tokens(shared, range, terms, first, end, place);
-    }
-  }
-};
-
-// A snapshot for each chunk of a segment, and where `whole`, the segment's own state behind the last
-// one.
-template <bool kGradient>
-__device__ __forceinline__ void walk_segment(const Arguments& args) {
+// The gradient dS of the state at each chunk's state_start, without multiplicities, from the end:
+//   dS <- exp(G_last) dS + sum_i exp(G_i) phi(q_i) u_i^T,  u_i = r_i (dy_i, -<dy_i, y_i>)
+// over the chunk's queries, of all query heads that read the key/value head. What is kept for a
+// chunk is dS at the *next* one's state_start, which the chunk's keys need. Segments of a sequence are
+// walked at the same time, each but the last from zero, and their own gradients left in
+// segment_gradients; join_gradients adds what follows them.
+// Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads).
+extern "C" __global__ __launch_bounds__(kStateThreads, 1)
+void state_gradient_walk(const __grid_constant__ Arguments args) {
   StateShared& shared = *reinterpret_cast<StateShared*>(shared_memory);
-  const Sequence sequence = sequence_of(args, blockIdx.z / args.key_heads);
+  const int64 batch = blockIdx.z / args.key_heads;
+  const int64 head = blockIdx.z % args.key_heads;
+  const int heads = (int)(args.query_heads / args.key_heads);
+  const Sequence sequence = sequence_of(args, batch);
   if (blockIdx.y >= segment_count(args, sequence)) return;
-  const Walk<kGradient> walk(args, sequence);
+  const Segment segment = segment_of(args, sequence, blockIdx.y);
+  const bool whole = !segment.first_of_all || args.initial_gradient != nullptr;
   if (threadIdx.x == 0) shared.start();
   __syncthreads();
 
   StepPlace place;
   if (threadIdx.x >= kStateMultipliers) {
     give_registers<kStateBringerRegisters>();
-    walk.for_each_chunk([&](int64 chunk, int64 first, int64 end, bool taken) {
+    for_each_chunk(args, sequence, segment, whole,
+                   [&](int64 chunk, int64 first, int64 end, bool taken) {
       if (!taken || first >= end) return;
 #pragma unroll 1
-      for (int member = 0; member < walk.heads; member++) {
-        walk.bring(shared, chunk, first, end, member, place);
+      for (int member = 0; member < heads; member++) {
+        bring_queries(args, sequence, shared, batch, head, head * heads + member, chunk, first, end,
+                      place);
       }
     });
     copy_wait();
@@ -2051,200 +2111,290 @@ __device__ __forceinline__ void walk_segment(const Arguments& args) {
 
   take_registers<kStateMultiplierRegisters>();
   const int64 sums_size = (int64)kFeatures * kHeadDim;
-  const bool begins = kGradient ? walk.segment.last_of_all : walk.segment.first_of_all;
-  const float* sums = kGradient ? args.final_gradient : args.initial_sums;
-  const float* key_sums = kGradient ? args.final_key_gradient : args.initial_key_sums;
   StateTiles tiles;
-  if (begins && sums != nullptr) {
-    read_state<kGradient>(
-        tiles, sums + blockIdx.z * sums_size, key_sums + blockIdx.z * (int64)kFeatures);
+  if (segment.last_of_all && args.final_gradient != nullptr) {
+    read_gradient(tiles, args.final_gradient + blockIdx.z * sums_size,
+                  args.final_key_gradient + blockIdx.z * (int64)kFeatures);
   }
-  const double* gate_sum = args.gate_sum + token_place(args, sequence, walk.head);
-  unsigned char* snapshots = kGradient ? args.state_gradients : args.states;
-  walk.for_each_chunk([&](int64 chunk, int64 first, int64 end, bool taken) {
+  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
+  for_each_chunk(args, sequence, segment, whole,
+                   [&](int64 chunk, int64 first, int64 end, bool taken) {
     write_snapshot(
-        tiles, snapshots + chunk_place(args, sequence, walk.head, chunk) * kSnapshotBytes);
+        tiles, args.state_gradients + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
     if (!taken) return;
     tiles.decay(expf((float)chunk_log_decay(args, sequence, gate_sum, chunk)));
     if (first >= end) return;
-    add_steps(tiles, shared, step_count(first, end) * walk.heads, place);
+    add_steps(tiles, shared, step_count(first, end) * heads, place);
     add_parts_of_key_sums(tiles);
   });
-  if (walk.whole) {
-    float* own = (kGradient ? args.segment_gradients : args.segment_states) +
-                 (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers;
+  if (whole) {
+    float* own =
+        args.segment_gradients + (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers;
     write_state(tiles, own, own + sums_size);
   }
 }
 
-// The state S at each chunk's state_start, over the tokens from one to the next:
-//   S <- exp(G_last) S + sum_j exp(G_last - G_j) phi(k_j) v_j^T
-// with G from the former on. Segments of a sequence are walked at the same time, each but the first
-// from zero; join_states adds what precedes them.
-// Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads).
-extern "C" __global__ __launch_bounds__(kStateThreads, 1)
-void state_walk(const __grid_constant__ Arguments args) {
-  walk_segment<false>(args);
-}
-
-// The gradient dS of the state at each chunk's state_start, without multiplicities, from the end:
-//   dS <- exp(G_last) dS + sum_i exp(G_i) phi(q_i) u_i^T,  u_i = r_i (dy_i, -<dy_i, y_i>)
-// over the chunk's queries, of all query heads that read the key/value head. What is kept for a
-// chunk is dS at the *next* one's state_start, which the chunk's keys need. Segments begin at zero,
-// but for the last; join_gradients adds what follows them. Same grid.
-extern "C" __global__ __launch_bounds__(kStateThreads, 1)
-void state_gradient_walk(const __grid_constant__ Arguments args) {
-  walk_segment<true>(args);
-}
-
-constexpr int kJoinThreads = 256;
-
 // A thread joins the numbers of one 16-byte word of snapshots: of S as stored, or of z in fp32.
-constexpr int64 kSumWords = (int64)kFeatures * kHeadDim * sizeof(stored) / 16;
+constexpr int kWordNumbers = 16 / sizeof(stored);
+constexpr int64 kSumWords = (int64)kFeatures * kHeadDim / kWordNumbers;
 constexpr int64 kJoinWords = kSnapshotBytes / 16;
 constexpr int64 kJoinWarps = (kJoinWords + 31) / 32;
 static_assert(kSumWords % 32 == 0, "a warp has words of one kind");
 
-__device__ __forceinline__ void read_numbers(float (&values)[16 / sizeof(stored)],
-                                             const unsigned char* word) {
-  const uint4 bits = *reinterpret_cast<const uint4*>(word);
-  const stored* numbers = reinterpret_cast<const stored*>(&bits);
-#pragma unroll
-  for (int i = 0; i < (int)(16 / sizeof(stored)); i++) values[i] = float_of_stored(numbers[i]);
-}
+// One word of a snapshot, in the states and in their gradients alike.
+struct JoinWord {
+  int64 index;
+  bool of_sums;  // S, not z
+  bool valid;
+  int feature;   // of its first number
+  int64 number;  // the same as it counts in a segment's own state
 
-__device__ __forceinline__ void write_numbers(
-    unsigned char* word, const float (&values)[16 / sizeof(stored)]) {
-  uint4 bits;
-  stored* numbers = reinterpret_cast<stored*>(&bits);
-#pragma unroll
-  for (int i = 0; i < (int)(16 / sizeof(stored)); i++) numbers[i] = stored_of(values[i]);
-  *reinterpret_cast<uint4*>(word) = bits;
-}
-
-// Words of z.
-__device__ __forceinline__ void read_numbers(float (&values)[4], const unsigned char* word) {
-  const float4 four = *reinterpret_cast<const float4*>(word);
-  values[0] = four.x;
-  values[1] = four.y;
-  values[2] = four.z;
-  values[3] = four.w;
-}
-
-__device__ __forceinline__ void write_numbers(unsigned char* word, const float (&values)[4]) {
-  *reinterpret_cast<float4*>(word) = make_float4(values[0], values[1], values[2], values[3]);
-}
-
-// Numbers of a head's state of the caller's, or of the gradient of one; `number` counts as in a
-// segment's own state.
-template <int kNumbers>
-__device__ __forceinline__ void read_caller(
-    float (&values)[kNumbers], const float* sums, const float* key_sums, int64 number, float factor) {
-  const int64 size = (int64)kFeatures * kHeadDim;
-  const float* source = number < size ? sums + blockIdx.y * size + number
-                                      : key_sums + blockIdx.y * (int64)kFeatures + number - size;
-  for (int n = 0; n < kNumbers; n++) values[n] = source[n] * factor;
-}
-
-// Joins one word of all chunks of a head; `number` is its first in a segment's own state. Every
-// segment's snapshots are of the segment alone; what precedes it (of gradients: follows it) is added
-// here, decayed from chunk to chunk:
-//   snapshot += carry;  carry <- exp(G_chunk) carry;  at a segment's end, carry += its own state.
-// Of gradients, also the product with the chunk's state, decayed to where that stands. A caller's
-// states enter it as they are: what passes over all of a short call may be in effect one pair.
-template <bool kGradient, int kNumbers>
-__device__ __forceinline__ void join(
-    const Arguments& args, int64 word, int64 number, int feature, bool valid) {
-  const int64 batch = blockIdx.y / args.key_heads;
-  const int64 head = blockIdx.y % args.key_heads;
-  const Sequence sequence = sequence_of(args, batch);
-  const float multiplicity = FeatureBlock(feature / 16).multiplicity();
-  const int64 segments = segment_count(args, sequence);
-  const float* own = (kGradient ? args.segment_gradients : args.segment_states) +
-                     blockIdx.y * args.segments * kStateNumbers + number;
-  const bool initial = kGradient && args.initial_gradient != nullptr;
-  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
-  float carry[kNumbers] = {};
-  for (int64 i = 0; i < segments; i++) {
-    const int64 index = kGradient ? segments - 1 - i : i;
-    const Segment segment = segment_of(args, sequence, index);
-    for (int64 c = 0; c < segment.end - segment.first; c++) {
-      const int64 chunk = kGradient ? segment.end - 1 - c : segment.first + c;
-      const int64 place = chunk_place(args, sequence, head, chunk);
-      const int64 offset = place * kSnapshotBytes + word * 16;
-      float values[kNumbers] = {};
-      if (valid && (kGradient || i > 0)) {
-        unsigned char* target = (kGradient ? args.state_gradients : args.states) + offset;
-        read_numbers(values, target);
-        if (i > 0) {
-          for (int n = 0; n < kNumbers; n++) values[n] = fmaf(carry[n], multiplicity, values[n]);
-          write_numbers(target, values);
-        }
-      }
-      const float decay = expf((float)chunk_log_decay(args, sequence, gate_sum, chunk));
-      for (int n = 0; n < kNumbers; n++) carry[n] *= decay;
-      if (kGradient) {
-        float states[kNumbers] = {};
-        if (valid) {
-          read_numbers(states, args.states + offset);
-          if (chunk == 0 && args.initial_sums != nullptr) {
-            read_caller(states, args.initial_sums, args.initial_key_sums, number, multiplicity);
-          }
-          if (chunk == sequence.chunks - 1 && args.final_gradient != nullptr) {
-            read_caller(values, args.final_gradient, args.final_key_gradient, number, 1);
-          }
-        }
-        float product = 0;
-        for (int n = 0; n < kNumbers; n++) product = fmaf(values[n], states[n], product);
-        product *= decay / multiplicity;  // both have it folded in
-        for (int distance = 16; distance > 0; distance /= 2) {
-          product += __shfl_xor_sync(0xffffffff, product, distance);
-        }
-        if (threadIdx.x % 32 == 0) args.state_products[place * kJoinWarps + word / 32] = product;
-      }
+  __device__ __forceinline__ explicit JoinWord(int64 index)
+      : index(index), of_sums(index < kSumWords), valid(index < kJoinWords) {
+    if (!of_sums) {
+      feature = valid ? (int)(index - kSumWords) * 4 : 0;
+      number = (int64)kFeatures * kHeadDim + feature;
+      return;
     }
-    if (valid && (initial || i + 1 < segments)) {
-      for (int n = 0; n < kNumbers; n++) carry[n] += own[index * kStateNumbers + n];
+    // Eight columns of a feature in a core matrix of a slab.
+    const int slab_word = (int)index % (kSlabFeatures * (kHeadDim / 8));
+    feature = (int)index / (kSlabFeatures * (kHeadDim / 8)) * kSlabFeatures +
+              slab_word % kSlabFeatures;
+    number = (int64)feature * kHeadDim + slab_word / kSlabFeatures * 8;
+  }
+
+  // How many numbers it has.
+  __device__ __forceinline__ int count() const { return of_sums ? kWordNumbers : 4; }
+
+  __device__ __forceinline__ void read(float (&values)[kWordNumbers], const uint4& bits) const {
+    const uint32 words[4] = {bits.x, bits.y, bits.z, bits.w};
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      values[2 * i] = low_of(words[i]);
+      values[2 * i + 1] = high_of(words[i]);
+    }
+    if (of_sums) return;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      values[4 + i] = 0;
+      values[i] = __uint_as_float(words[i]);
     }
   }
-  if (initial && valid) {
-    const int64 sums = (int64)kFeatures * kHeadDim;
-    float* target = number < sums ? args.initial_gradient + blockIdx.y * sums + number
-                                  : args.initial_key_gradient + blockIdx.y * (int64)kFeatures +
-                                        number - sums;
-    for (int n = 0; n < kNumbers; n++) target[n] = carry[n] * multiplicity;
+
+  __device__ __forceinline__ uint4 bits_of(const float (&values)[kWordNumbers]) const {
+    if (of_sums) {
+      return make_uint4(elements_of(values[0], values[1]), elements_of(values[2], values[3]),
+                        elements_of(values[4], values[5]), elements_of(values[6], values[7]));
+    }
+    const auto bits = [](float value) { return __float_as_uint(value); };
+    return make_uint4(bits(values[0]), bits(values[1]), bits(values[2]), bits(values[3]));
   }
-}
+
+  // The same numbers of a state in fp32, times a factor.
+  __device__ __forceinline__ void read_state(
+      float (&values)[kWordNumbers], const float* sums, const float* key_sums, float factor) const {
+    const int64 size = (int64)kFeatures * kHeadDim;
+    const float* source = number < size ? sums + number : key_sums + number - size;
+#pragma unroll
+    for (int i = 0; i < kWordNumbers; i += 4) {
+      const float4 four = i < count() ? *reinterpret_cast<const float4*>(source + i)
+                                      : make_float4(0, 0, 0, 0);
+      values[i] = four.x * factor;
+      values[i + 1] = four.y * factor;
+      values[i + 2] = four.z * factor;
+      values[i + 3] = four.w * factor;
+    }
+  }
+};
+
+// A word of the states of a head's chunks: that of the first, and the bytes from one to the next.
+struct StateWords {
+  const unsigned char* first;
+  int64 distance;
+
+  __device__ __forceinline__ StateWords(const Arguments& args, int64 place, const JoinWord& word) {
+    if (!word.of_sums) {
+      first = reinterpret_cast<const unsigned char*>(
+          args.state_key_sums + place * kFeatures + word.feature);
+      distance = kFeatures * sizeof(float);
+      return;
+    }
+    // A slab of the forward pass has columns of z behind those of S.
+    constexpr int words = kSlabFeatures * (kHeadDim / 8);
+    constexpr int slab_words = kSlabFeatures * (kSumColumns / 8);
+    first = args.states + place * kStateBytes +
+            (word.index / words * slab_words + word.index % words) * 16;
+    distance = kStateBytes;
+  }
+};
 
 template <bool kGradient>
-__device__ __forceinline__ void join_words(const Arguments& args) {
-  const int64 word = blockIdx.x * (int64)kJoinThreads + threadIdx.x;
-  if (word / 32 >= kJoinWarps) return;  // whole warps
-  if (word >= kSumWords) {
-    const bool valid = word < kJoinWords;
-    const int feature = valid ? (int)(word - kSumWords) * 4 : 0;
-    join<kGradient, 4>(args, word, (int64)kFeatures * kHeadDim + feature, feature, valid);
-    return;
-  }
-  constexpr int numbers = 16 / sizeof(stored);
-  // Eight columns of a feature in a core matrix.
-  const int feature = (int)(word / kHeadDim * 8 + word % 8);
-  const int64 number = (int64)feature * kHeadDim + word % kHeadDim / 8 * 8;
-  join<kGradient, numbers>(args, word, number, feature, true);
+__device__ __forceinline__ unsigned char* joined(const Arguments& args) {
+  return args.state_gradients;
 }
 
-// Adds to each segment's states what precedes the segment.
-// Grid (kJoinWords / 256 rounded up, batch * key_heads).
-extern "C" __global__ __launch_bounds__(kJoinThreads)
-void join_states(const __grid_constant__ Arguments args) {
-  join_words<false>(args);
+constexpr int kJoinBatch = 4;  // chunks whose words a thread loads at once
+
+// Sums of four numbers over a warp's lanes: lane 8 i has that of number i.
+__device__ __forceinline__ float sums_of_four(const float (&values)[kJoinBatch]) {
+  const int lane = threadIdx.x % 32;
+  float two[2];
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    const float mine = lane < 16 ? values[i] : values[i + 2];
+    const float other = lane < 16 ? values[i + 2] : values[i];
+    two[i] = mine + __shfl_xor_sync(0xffffffff, other, 16);
+  }
+  const bool first = lane % 16 < 8;
+  float sum = (first ? two[0] : two[1]) +
+              __shfl_xor_sync(0xffffffff, first ? two[1] : two[0], 8);
+#pragma unroll
+  for (int distance = 4; distance > 0; distance /= 2) {
+    sum += __shfl_xor_sync(0xffffffff, sum, distance);
+  }
+  return sum;
+}
+
+// Joins one word of a segment's chunks. Its snapshots are of the segment alone; what precedes it (of
+// gradients: follows it) is added here, decayed from chunk to chunk:
+//   snapshot += carry;  carry <- exp(G_chunk) carry,
+// where carry at first is the segments' own states before it, each decayed over those between.
+// Of gradients, also the product with the chunk's state, decayed to where that stands. A caller's
+// states enter it as they are: what passes over all of a short call may be in effect one pair.
+template <bool kGradient>
+__device__ __forceinline__ void join(const Arguments& args) {
+  const int64 batch = blockIdx.z / args.key_heads;
+  const int64 head = blockIdx.z % args.key_heads;
+  const Sequence sequence = sequence_of(args, batch);
+  const int64 segments = segment_count(args, sequence);
+  if (blockIdx.y >= segments) return;
+  const Segment segment = segment_of(args, sequence, blockIdx.y);
+  const bool adds = kGradient ? !segment.last_of_all : !segment.first_of_all;
+  const int chunks = (int)(segment.end - segment.first);
+  const int64 place = chunk_place(args, sequence, head, segment.first);
+  const JoinWord word(blockIdx.x * (int64)kJoinThreads + threadIdx.x);
+  unsigned char* snapshots = joined<kGradient>(args) + place * kSnapshotBytes + word.index * 16;
+  uint4 words[kJoinBatch];
+  const StateWords states(args, place, word);
+  uint4 state_words[kJoinBatch];
+  // The chunk of the segment that comes next in the order of the walk, after so many.
+  const auto chunk_after = [&](int done) { return kGradient ? chunks - 1 - done : done; };
+  const auto load = [&](int done) {
+#pragma unroll
+    for (int i = 0; i < kJoinBatch; i++) {
+      if (done + i >= chunks || !word.valid) continue;
+      const int64 chunk = chunk_after(done + i);
+      if (adds || kGradient) {
+        words[i] = *reinterpret_cast<const uint4*>(snapshots + chunk * kSnapshotBytes);
+      }
+      if (kGradient) {
+        state_words[i] = *reinterpret_cast<const uint4*>(states.first + chunk * states.distance);
+      }
+    }
+  };
+  load(0);
+
+  __shared__ JoinDecays decays;
+  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
+  // Of the segments that the walk had before this one.
+  const int64 first_before = kGradient ? blockIdx.y + 1 : 0;
+  decays.load_segments(args, sequence, gate_sum, first_before, kGradient ? segments : blockIdx.y);
+  // Of a run of chunks, in the order of the walk.
+  const auto load_decays = [&](int done) {
+    const int64 first = kGradient ? max(segment.end - done - JoinDecays::kChunks, segment.first)
+                                  : segment.first + done;
+    decays.load_chunks(args, sequence, gate_sum, first, kGradient ? segment.end - done : segment.end);
+  };
+  load_decays(0);
+  const float multiplicity = FeatureBlock(word.feature / 16).multiplicity();
+  const int64 sums_size = (int64)kFeatures * kHeadDim;
+  float carry[kWordNumbers] = {};
+  const auto add_segment = [&](int64 index) {
+    if (!word.valid) return;
+    const float* own = (kGradient ? args.segment_gradients : args.segment_states) +
+                       (blockIdx.z * args.segments + index) * kStateNumbers;
+    float numbers[kWordNumbers];
+    word.read_state(numbers, own, own + sums_size, 1);
+#pragma unroll
+    for (int n = 0; n < kWordNumbers; n++) carry[n] += numbers[n];
+  };
+  const auto decay_carry = [&](float decay) {
+#pragma unroll
+    for (int n = 0; n < kWordNumbers; n++) carry[n] *= decay;
+  };
+#pragma unroll 4
+  for (int64 i = 0; i < (kGradient ? segments - 1 - blockIdx.y : blockIdx.y); i++) {
+    const int64 index = kGradient ? segments - 1 - i : i;
+    decay_carry(decays.segments[index - first_before]);
+    add_segment(index);
+  }
+
+#pragma unroll 1
+  for (int done = 0; done < chunks; done += kJoinBatch) {
+    if (done > 0) load(done);
+    if (done > 0 && done % JoinDecays::kChunks == 0) load_decays(done);
+    const int run = min(chunks - done / JoinDecays::kChunks * JoinDecays::kChunks,
+                        JoinDecays::kChunks);
+    float products[kJoinBatch] = {};
+#pragma unroll
+    for (int i = 0; i < kJoinBatch; i++) {
+      if (done + i >= chunks) break;
+      const int chunk = chunk_after(done + i);
+      float values[kWordNumbers] = {};
+      if (word.valid) word.read(values, words[i]);
+      if (adds && word.valid) {
+#pragma unroll
+        for (int n = 0; n < kWordNumbers; n++) {
+          values[n] = fmaf(carry[n], multiplicity, values[n]);
+        }
+        *reinterpret_cast<uint4*>(snapshots + (int64)chunk * kSnapshotBytes) =
+            word.bits_of(values);
+      }
+      const int in_run = (done + i) % JoinDecays::kChunks;
+      const float decay = decays.chunks[kGradient ? run - 1 - in_run : in_run];
+      decay_carry(decay);
+      if (!kGradient || !word.valid) continue;
+      float state[kWordNumbers];
+      word.read(state, state_words[i]);
+      if (segment.first + chunk == 0 && args.initial_sums != nullptr) {
+        word.read_state(state, args.initial_sums + blockIdx.z * sums_size,
+                        args.initial_key_sums + blockIdx.z * (int64)kFeatures, multiplicity);
+      }
+      if (segment.first + chunk == sequence.chunks - 1 && args.final_gradient != nullptr) {
+        word.read_state(values, args.final_gradient + blockIdx.z * sums_size,
+                        args.final_key_gradient + blockIdx.z * (int64)kFeatures, 1);
+      }
+#pragma unroll
+      for (int n = 0; n < kWordNumbers; n++) {
+        products[i] = fmaf(values[n], state[n], products[i]);
+      }
+      products[i] *= decay / multiplicity;  // both have it folded in
+    }
+    if (kGradient) {
+      const float sum = sums_of_four(products);
+      const int i = threadIdx.x % 32 / 8;
+      if (threadIdx.x % 8 == 0 && done + i < chunks && word.index / 32 < kJoinWarps) {
+        args.state_products[(place + chunk_after(done + i)) * kJoinWarps + word.index / 32] = sum;
+      }
+    }
+  }
+  if (!kGradient || !segment.first_of_all || args.initial_gradient == nullptr) return;
+  add_segment(0);
+  if (!word.valid) return;
+  float* target = word.number < sums_size
+                      ? args.initial_gradient + blockIdx.z * sums_size + word.number
+                      : args.initial_key_gradient + blockIdx.z * (int64)kFeatures + word.feature;
+#pragma unroll
+  for (int n = 0; n < kWordNumbers; n++) {
+    if (n < word.count()) target[n] = carry[n] * multiplicity;
+  }
 }
 
 // Adds to each segment's gradients what follows the segment, and leaves the products with the
 // states, and the gradient of the initial state. Same grid.
-extern "C" __global__ __launch_bounds__(kJoinThreads)
+extern "C" __global__ __launch_bounds__(kJoinThreads, 3)
 void join_gradients(const __grid_constant__ Arguments args) {
-  join_words<true>(args);
+  join<true>(args);
 }
 
 // Rows on both sides of a joint, where one call ends and another goes on from its state. Near it a
@@ -2728,7 +2878,6 @@ void joint_gradient(const __grid_constant__ Arguments args) {
 // queries.
 constexpr int kGradientWarps = kGroups * 4;
 static_assert(kGradientThreads == kGroups * 128, "the launch must match");
-constexpr int kSlabFeatures = 64;
 constexpr int kSlabs = kFeatures / kSlabFeatures;
 constexpr int kSlabElements = kSlabFeatures * kHeadDim;
 static_assert(kFeatures % kSlabFeatures == 0, "slabs are whole");
@@ -2765,6 +2914,7 @@ struct __align__(16) ColumnSource {
 
 // What a block knows of its place. It is kept in shared memory because registers hold accumulators.
 struct BlockPlace {
+  uint32 head;       // of the rows, among all of the batch
   int64 chunk;
   int64 row;         // token of the block's first row
   int64 end;         // one past the last token that rows meet
@@ -2786,7 +2936,7 @@ struct GradientShared {
   element u[kTileElements<kGradientRows>];
   union {
     float4 dx[kGradientWarps][kHeadDim / 8][32];  // from the state; each number is one lane's own
-    element key_sums[2][kHeadDim * kHeadDim];     // images, see write_key_sums
+    element key_sums[2][kHeadDim * kHeadDim];     // core matrices, see write_key_sums
   };
   union {
     element slabs[kSlots][kSlabElements];
@@ -2811,6 +2961,12 @@ __device__ __forceinline__ void load_tokens(
   source = ColumnSource{from.x + x_distance, from.u + u_distance};
 }
 
+// A condition on which a warp's lanes agree, so that the compiler knows that they do: it keeps what
+// depends on it in uniform registers, where products want the descriptions of their operands.
+__device__ __forceinline__ bool agreed(bool condition) {
+  return __any_sync(0xffffffff, condition);
+}
+
 // This thread's warpgroup of the block.
 struct Group {
   int index;
@@ -2819,7 +2975,11 @@ struct Group {
   bool active;  // whether any of the group's are
 
   __device__ __forceinline__ Group(int rows) : rows(rows) {
-    const int warp = __shfl_sync(0xffffffff, threadIdx.x / 32, 0);  // uniform to the compiler too
+    int warp = 0;
+#pragma unroll
+    for (int bit = 1; bit < kGradientWarps; bit *= 2) {
+      if (agreed(threadIdx.x & bit * 32)) warp += bit;
+    }
     index = warp / 4;
     row = warp * 16;
     active = first() < rows;
@@ -2837,17 +2997,19 @@ struct Group {
   __device__ __forceinline__ int valid_row(int r) const { return min(lane_row(r), rows - 1); }
 };
 
-// The slabs of a snapshot, which pass through shared memory one after another; the
-// block's first warp keeps them on their way.
+// The slabs of a snapshot, without columns of z, which pass through shared memory one after another;
+// the block's first warp keeps them on their way.
 struct SlabRing {
   GradientShared& shared;
   const unsigned char* snapshot;
+  int bytes;   // of its slabs
   int slab;    // the next one
   int slot;    // its place
   int parity;  // and how often that has been filled, modulo 2
 
-  __device__ __forceinline__ SlabRing(GradientShared& shared, const unsigned char* snapshot)
-      : shared(shared), snapshot(snapshot), slab(0), slot(0), parity(0) {}
+  __device__ __forceinline__ SlabRing(
+      GradientShared& shared, const unsigned char* snapshot, int bytes)
+      : shared(shared), snapshot(snapshot), bytes(bytes), slab(0), slot(0), parity(0) {}
 
   // In thread 0, once in a kernel, before a barrier.
   __device__ __forceinline__ void start() {
@@ -2890,10 +3052,10 @@ struct SlabRing {
   static constexpr int kLag = 2;
 
   __device__ __forceinline__ void copy(int index, int place) {
-    constexpr int bytes = kSlabElements * sizeof(element);
+    constexpr int copied = kSlabElements * sizeof(element);
     uint64& arrived = shared.slab_arrived[place];
-    barrier_expect(arrived, bytes);
-    copy_bulk(shared.slabs[place], snapshot + (int64)index * bytes, bytes, arrived);
+    barrier_expect(arrived, copied);
+    copy_bulk(shared.slabs[place], snapshot + (int64)index * bytes, copied, arrived);
   }
 };
 
@@ -2960,7 +3122,7 @@ __device__ __forceinline__ void contract_state(
       wgmma_fence();
 #pragma unroll
       for (int s = 0; s < kHeadDim / 16; s++) {
-        wgmma_registers<false>(dphi, u[s], features + s * kNextColumns, s > 0);
+        wgmma_registers<false>(dphi, u[s], features + s * kNextColumns<kSlabFeatures>, s > 0);
       }
       wgmma_commit();
       const element* two = x.piece(second_tile) + pair;
@@ -3017,10 +3179,12 @@ __device__ __forceinline__ void read_state(
           phi[s][2 + r] = operand_times(both_high(xi[r][s]), xj[r]);
         }
       }
-      const Operand state = summed_rows(ring.next());
+      const Operand state = summed_rows<kSlabFeatures>(ring.next());
       wgmma_fence();
 #pragma unroll
-      for (int s = 0; s < 4; s++) rows.add_product(phi[s], state + s * kNextRows);
+      for (int s = 0; s < 4; s++) {
+        rows.add_product<kSlabFeatures>(phi[s], state + s * kNextFeatures);
+      }
       wgmma_commit();
       wgmma_wait<0>();
       rows.results();
@@ -3034,9 +3198,9 @@ __device__ __forceinline__ void read_state(
 __device__ __forceinline__ void write_key_sums(GradientShared& shared, const float* z) {
 #pragma unroll 2
   for (int i = threadIdx.x; i < kHeadDim * (kHeadDim / 8); i += kGradientThreads) {
-    const int row_tile = i / kHeadDim;  // eight columns of a row, in the order of the image
+    const int tile = i / kHeadDim;  // eight columns of a row, in the order of summed_rows
+    const int row_tile = i / 8 % (kHeadDim / 8);
     const int row = i % 8;
-    const int tile = i / 8 % (kHeadDim / 8);
     const int low = min(row_tile, tile);
     const int pair = low * kTiles - low * (low - 1) / 2 + max(row_tile, tile) - low;
     float values[8];
@@ -3072,7 +3236,8 @@ __device__ __forceinline__ void contract_key_sums(
   for (int part = 0; part < 2; part++) {
 #pragma unroll
     for (int s = 0; s < kHeadDim / 16; s++) {
-      rows.add_product(x[s], summed_rows(shared.key_sums[part]) + s * kNextRows, part + s > 0);
+      rows.add_product<kHeadDim>(
+          x[s], summed_rows<kHeadDim>(shared.key_sums[part]) + s * kNextFeatures, part + s > 0);
     }
   }
   wgmma_commit();
@@ -3248,8 +3413,7 @@ __device__ __forceinline__ void load_scales(
   }
 }
 
-// dq of kGradientRows tokens of one query head: block x is a tile of rows within a chunk, block y a
-// batch entry and query head; each warpgroup has 64 rows. First the state's part: its slabs pass
+// dq of kGradientRows tokens of one query head; each warpgroup has 64 rows. First the state's part: its slabs pass
 // through shared memory while dphi = S dy is contracted with q. Then the chunk's keys, step by step.
 // Two sums of c_ij over j < i are left for gate_gradients, through the state and directly:
 // sum_j c_ij = <q_i, dq_i> / p, since a power is homogeneous.
@@ -3259,14 +3423,14 @@ void query_gradients(const __grid_constant__ Arguments args) {
   GradientShared& shared = *reinterpret_cast<GradientShared*>(shared_memory);
   BlockPlace& place = shared.place;
   const uint32 query_heads = (uint32)args.query_heads;
-  const int64 batch = blockIdx.y / query_heads;
-  const int64 query_head = blockIdx.y % query_heads;
+  const uint32 tiles = (uint32)((args.chunk + kGradientRows - 1) / kGradientRows);  // of a chunk
+  const RowTile tile(tiles, true);
+  const int64 batch = (uint32)tile.head / query_heads;
+  const int64 query_head = (uint32)tile.head % query_heads;
   const int64 head = (uint32)query_head / (query_heads / (uint32)args.key_heads);
   const Sequence sequence = sequence_of(args, batch);
-  const uint32 tiles = (uint32)((args.chunk + kGradientRows - 1) / kGradientRows);  // of a chunk
-  const uint32 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
-  const int64 chunk = tile / tiles;
-  const int64 block_row = chunk * args.chunk + (int64)(tile % tiles) * kGradientRows;
+  const int64 chunk = tile.index / tiles;
+  const int64 block_row = chunk * args.chunk + tile.index % tiles * kGradientRows;
   const int64 block_end =
       min(min(block_row + kGradientRows, (chunk + 1) * args.chunk), sequence.tokens);
   if (block_row >= block_end) return;
@@ -3274,8 +3438,9 @@ void query_gradients(const __grid_constant__ Arguments args) {
   const Group group((int)(block_end - block_row));
   const int first_key = (int)(state_start(args, sequence, chunk) - block_row);
   const bool with_state = chunk > 0 || args.initial_sums != nullptr;
-  SlabRing ring(shared,
-                args.states + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
+  const int64 snapshot = chunk_place(args, sequence, head, chunk);
+  SlabRing ring(shared, args.states + snapshot * kStateBytes,
+                kSlabFeatures * kSumColumns * sizeof(element));
   if (with_state && threadIdx.x == 0) ring.start();
   load_image<kGradientRows>(
       shared.x,
@@ -3289,6 +3454,7 @@ void query_gradients(const __grid_constant__ Arguments args) {
       args.dy_strides.token, group.rows, is_aligned(args.dy, args.dy_strides));
   copy_commit();
   if (threadIdx.x == 0) {
+    place.head = tile.head;
     place.chunk = chunk;
     place.row = block_row;
     place.end = block_end;
@@ -3308,7 +3474,7 @@ void query_gradients(const __grid_constant__ Arguments args) {
       head_rows(args.v, args.v_strides, sequence, batch, head) +
           thread_key * args.v_strides.token + copied_column()};
   if (with_state) {
-    write_key_sums(shared, reinterpret_cast<const float*>(ring.snapshot + kSnapshotSums));
+    write_key_sums(shared, args.state_key_sums + snapshot * kFeatures);
   }
   copy_wait();
   fence_async_reads();
@@ -3327,7 +3493,7 @@ void query_gradients(const __grid_constant__ Arguments args) {
     if (args.query_joints != nullptr) {
       for (int r = 0; r < 2; r++) {
         take_joint(shared, r,
-                   query_joint(args, blockIdx.y, place.chunk, place.row + group.lane_row(r)));
+                   query_joint(args, place.head, place.chunk, place.row + group.lane_row(r)));
       }
     }
     load_scales(scales, args, place, group);
@@ -3369,13 +3535,13 @@ void query_gradients(const __grid_constant__ Arguments args) {
     };
     const ColumnTerms& terms = shared.terms[stage][group.index];
     if (group.active && first < group.first()) {
-      attend_keys<false>(dq, sums, deltas, shared, shared.tokens[stage], terms, group, load_next);
+      attend_keys<false>(dq, sums, deltas, shared, shared.tokens[agreed(stage)], terms, group, load_next);
     } else if (group.active && first == group.first()) {
       const float factors[2] = {fast_exp(terms.gates[group.lane_row(0) % 64].high),
                                 fast_exp(terms.gates[group.lane_row(1) % 64].high)};
       dq.scale(factors);
       for (int r = 0; r < 2; r++) sums[r] *= factors[r];
-      attend_keys<true>(dq, sums, deltas, shared, shared.tokens[stage], terms, group, load_next);
+      attend_keys<true>(dq, sums, deltas, shared, shared.tokens[agreed(stage)], terms, group, load_next);
     } else {
       load_next();
     }
@@ -3532,41 +3698,43 @@ template <typename Body>
 __device__ __forceinline__ void for_each_joint(
     const Arguments& args, const BlockPlace& place, const Group& group, Body body) {
   if (args.key_joints == nullptr) return;
-  const Sequence sequence = sequence_of(args, blockIdx.y / (uint32)args.key_heads);
+  const Sequence sequence = sequence_of(args, place.head / (uint32)args.key_heads);
 #pragma unroll
   for (int r = 0; r < 2; r++) {
     const float* joint =
-        key_joint(args, sequence, blockIdx.y, place.row + group.lane_row(r));
+        key_joint(args, sequence, place.head, place.row + group.lane_row(r));
     if (joint != nullptr) body(r, joint);
   }
 }
 
-// dk (or dv, kValues) of kGradientRows tokens of one key/value head, over all query heads that read
-// it: block x is a tile of keys between two chunks' state_starts, block y a batch entry and head.
-// Each warpgroup has 64 keys. First the part of the state's gradient: its slabs pass through shared
-// memory, while dphi = dS v is contracted with k, or phi(k) dS summed. Then the queries, 64 at a
-// step.
+// dk (or dv, kValues) of kGradientRows tokens of one key/value head, which lie between two chunks'
+// state_starts, over all query heads that read it. Each warpgroup has 64 keys. First the part of the
+// state's gradient: its slabs pass through shared memory, while dphi = dS v is contracted with k, or
+// phi(k) dS summed. Then the queries, 64 at a step.
 template <bool kValues>
 __device__ __forceinline__ void key_gradients_of(const Arguments& args, GradientShared& shared) {
   BlockPlace& place = shared.place;
   const uint32 key_heads = (uint32)args.key_heads;
-  const int64 batch = blockIdx.y / key_heads;
-  const int64 head = blockIdx.y % key_heads;
+  const uint32 tiles = (uint32)((args.chunk + kGradientRows - 1) / kGradientRows);  // of a chunk
+  const RowTile tile(tiles, false);
+  const int64 batch = (uint32)tile.head / key_heads;
+  const int64 head = (uint32)tile.head % key_heads;
   const int heads = (uint32)args.query_heads / key_heads;
   const Sequence sequence = sequence_of(args, batch);
-  const uint32 tiles = (uint32)((args.chunk + kGradientRows - 1) / kGradientRows);  // of a chunk
   // The last chunk has up to kOverlap keys more, which may take one tile more.
-  const int64 chunk = max(min((int64)(blockIdx.x / tiles), sequence.chunks - 1), (int64)0);
+  const int64 chunk = max(min(tile.index / tiles, sequence.chunks - 1), (int64)0);
   const int64 behind = state_start(args, sequence, chunk + 1);
   const int64 block_row =
-      state_start(args, sequence, chunk) + (blockIdx.x - chunk * tiles) * kGradientRows;
+      state_start(args, sequence, chunk) + (tile.index - chunk * tiles) * kGradientRows;
   const int64 block_end = min(block_row + kGradientRows, behind);
   if (block_row >= block_end) return;
 
   const Group group((int)(block_end - block_row));
   const bool with_state = chunk + 1 < sequence.chunks || args.final_gradient != nullptr;
-  SlabRing ring(shared, args.state_gradients +
-                            chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
+  SlabRing ring(
+      shared,
+      args.state_gradients + chunk_place(args, sequence, head, chunk) * kSnapshotBytes,
+      kSlabElements * sizeof(element));
   if (with_state && threadIdx.x == 0) ring.start();
   load_image<kGradientRows>(
       shared.x,
@@ -3582,6 +3750,7 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
   }
   copy_commit();
   if (threadIdx.x == 0) {
+    place.head = tile.head;
     place.chunk = chunk;
     place.row = block_row;
     place.end = min((chunk + 1) * args.chunk, sequence.tokens);
@@ -3676,7 +3845,7 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
     };
     const ColumnTerms& terms = shared.terms[stage][group.index];
     if (group.active && current.first > group.first()) {
-      attend_queries<kValues, false>(gradient, sums, shared, shared.tokens[stage], terms, group,
+      attend_queries<kValues, false>(gradient, sums, shared, shared.tokens[agreed(stage)], terms, group,
                                      load_next);
     } else if (group.active && current.first == group.first()) {
       if (current.member == 0) {
@@ -3685,7 +3854,7 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
         gradient.scale(factors);
         for (int r = 0; r < 2; r++) sums[r] *= factors[r];
       }
-      attend_queries<kValues, true>(gradient, sums, shared, shared.tokens[stage], terms, group,
+      attend_queries<kValues, true>(gradient, sums, shared, shared.tokens[agreed(stage)], terms, group,
                                     load_next);
     } else {
       load_next();

@@ -39,10 +39,12 @@ constexpr int kStateFeatures = 128;            // features of a state block
 constexpr int kStateThreads = 128;             // its threads
 constexpr int kStateSharedBytes = 73216;       // its shared memory, bytes
 constexpr long long kSnapshotBytes = 2245632;  // state of one head at one chunk's start, bytes
+constexpr int kTurn = 5;                       // chunks of heads whose row tiles take turns
 
 // Elements of q, k, v and y: bits of a 16-bit float, or a float.
 typedef unsigned short element;
 typedef unsigned int uint32;
+typedef unsigned long long uint64;
 typedef long long int64;
 
 // Distances between batch entries, tokens and heads, in elements; the innermost dimension is
@@ -69,7 +71,9 @@ struct Arguments {
   const float* log_gate;
   element* y;                  // null where only saved_outputs is asked for
   double* gate_sum;            // workspace [key_heads, all_tokens]
-  unsigned char* snapshots;    // workspace [key_heads, all_chunks, kSnapshotBytes]
+  unsigned char* snapshots;    // [key_heads, all_chunks, kSnapshotBytes], of the workspace unless
+                               // kept for the backward pass
+  float* snapshot_key_sums;    // z of the snapshots [key_heads, all_chunks, kFeatures], if kept
   float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
   const float* initial_sums;   // S before the first token [batch, key_heads, kFeatures, kHeadDim]
   const float* initial_key_sums;  // z before the first token [batch, key_heads, kFeatures]
@@ -247,6 +251,44 @@ __device__ __forceinline__ int64 segment_count(
       (sequence.chunks + args.chunks_per_segment - 1) / args.chunks_per_segment;
   return segments > 0 ? segments : 1;
 }
+
+// The tile of rows that a block takes of a grid (tiles of a head, heads). Blocks start in the order of
+// their indices. Here the tiles of kTurn chunks of heads take turns, which keeps the states that they
+// read in the L2 cache, and of these the ones with the most to do come first, so that all end at about
+// the same time.
+struct RowTile {
+  int64 index;  // among the tiles of its head
+  int64 head;   // with its batch entry, as blockIdx.y
+
+  // `tiles` are those of a chunk; of its last ones come first, if `last_first`. A head may have tiles
+  // beyond those of its chunks: they come last.
+  __device__ __forceinline__ RowTile(uint32 tiles, bool last_first)
+      : index(last_first ? gridDim.x - 1 - blockIdx.x : blockIdx.x), head(blockIdx.y) {
+    // One tile of each chunk, or more than 32 bits can count: as they are.
+    if (tiles == 1 || __umulhi(gridDim.x, gridDim.y) != 0) return;
+    const uint32 start = blockIdx.y * gridDim.x + blockIdx.x;
+    const uint32 chunks = gridDim.x / tiles;  // of a head
+    const uint32 all = chunks * gridDim.y;
+    if (start >= all * tiles) {
+      const uint32 beyond = gridDim.x - chunks * tiles;
+      index = chunks * tiles + (start - all * tiles) % beyond;
+      head = (start - all * tiles) / beyond;
+      return;
+    }
+    // The first turn takes what others leave.
+    uint32 first = 0;
+    uint32 count = all % kTurn;
+    if (start >= count * tiles) {
+      first = count + (start - count * tiles) / (kTurn * tiles) * kTurn;
+      count = kTurn;
+    }
+    const uint32 within = start - first * tiles;
+    const uint32 tile = within / count;
+    const uint32 chunk = first + within % count;
+    head = chunk / chunks;
+    index = chunk % chunks * tiles + (last_first ? tiles - 1 - tile : tile);
+  }
+};
 
 constexpr int kScanThreads = 256;
 
@@ -1193,8 +1235,7 @@ struct KeyRange {
   double gate_row;  // G of the first query row, from the chunk's first token on
 };
 
-// Of which rows a block is: block x is a tile of rows within a chunk, block y a batch entry and query
-// head.
+// Of which rows a block is.
 struct OutputBlock {
   Sequence sequence;
   int64 batch;
@@ -1203,18 +1244,23 @@ struct OutputBlock {
   int64 chunk;
   KeyRange keys;
 
+  // Among all heads of the batch.
+  __device__ __forceinline__ int64 batch_head(const Arguments& args) const {
+    return batch * args.query_heads + query_head;
+  }
+
   // Whether there is something to do.
   __device__ __forceinline__ bool locate(const Arguments& args, bool with_state) {
-    batch = blockIdx.y / args.query_heads;
-    query_head = blockIdx.y % args.query_heads;
+    const uint32 tiles = (uint32)((args.chunk + kOutputRows - 1) / kOutputRows);  // of a chunk
+    const RowTile tile(tiles, true);
+    batch = tile.head / args.query_heads;
+    query_head = tile.head % args.query_heads;
     head = query_head / (args.query_heads / args.key_heads);
     sequence = sequence_of(args, batch);
-    const int64 tiles = (args.chunk + kOutputRows - 1) / kOutputRows;  // of a chunk
-    const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
-    chunk = with_state ? tile / tiles : 0;  // without a state all is one chunk
+    chunk = with_state ? tile.index / tiles : 0;  // without a state all is one chunk
     const int64 chunk_first = chunk * args.chunk;
     keys.first = state_start(args, sequence, chunk);
-    keys.row = chunk_first + (with_state ? tile % tiles : tile) * kOutputRows;
+    keys.row = chunk_first + (with_state ? tile.index % tiles : tile.index) * kOutputRows;
     keys.end = min(min(keys.row + kOutputRows, chunk_first + args.chunk), sequence.tokens);
     if (keys.row >= keys.end || keys.end <= args.query_start) return false;
     keys.k = head_rows(args.k, args.k_strides, sequence, batch, head);
@@ -1382,7 +1428,7 @@ __device__ __forceinline__ void read_from_state(
 
 // Rows of a joint take what joint_rows has of them in place of what the snapshot gave.
 __device__ __forceinline__ void take_joint(
-    OutputRows& rows, const Arguments& args, int64 chunk, int64 first) {
+    OutputRows& rows, const Arguments& args, int64 batch_head, int64 chunk, int64 first) {
   const int t = threadIdx.x % 4;
 #pragma unroll
   for (int r = 0; r < kRowBlocks; r++) {
@@ -1390,7 +1436,7 @@ __device__ __forceinline__ void take_joint(
     for (int c = 0; c < 2; c++) {
       const int64 row = first + threadIdx.x / 32 * (kRowBlocks * 16) + r * 16 + c * 8 +
                         threadIdx.x % 32 / 4;
-      const float* joint = joint_row(args, blockIdx.y, chunk, row);
+      const float* joint = joint_row(args, batch_head, chunk, row);
       if (joint == nullptr) continue;
 #pragma unroll
       for (int n = 0; n < kHeadDim / 8; n++) {
@@ -1563,7 +1609,7 @@ __device__ __forceinline__ void output(const Arguments& args) {
         rows, shared,
         args.snapshots +
             chunk_place(args, block.sequence, block.head, block.chunk) * kSnapshotBytes);
-    take_joint(rows, args, block.chunk, range.row);
+    take_joint(rows, args, block.batch_head(args), block.chunk, range.row);
     // From its start to row i the state decays by exp(G_i) = exp(G_row) exp(G_i - G_row); the
     // second factor comes later.
     const float decay =

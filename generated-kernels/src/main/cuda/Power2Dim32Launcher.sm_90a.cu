@@ -47,10 +47,12 @@ constexpr int kStateFeatures = 640;             // features of a state block
 constexpr int kStateThreads = 384;              // its threads
 constexpr int kStateSharedBytes = 89920;        // its shared memory, bytes
 constexpr long long kSnapshotBytes = 51200;     // state of one head at one chunk's start, bytes
+constexpr int kTurn = 32;                       // chunks of heads whose row tiles take turns
 
 // Elements of q, k, v and y: bits of a 16-bit float, or a float.
 typedef unsigned short element;
 typedef unsigned int uint32;
+typedef unsigned long long uint64;
 typedef long long int64;
 
 // Distances between batch entries, tokens and heads, in elements; the innermost dimension is
@@ -77,7 +79,9 @@ struct Arguments {
   const float* log_gate;
   element* y;                  // null where only saved_outputs is asked for
   double* gate_sum;            // workspace [key_heads, all_tokens]
-  unsigned char* snapshots;    // workspace [key_heads, all_chunks, kSnapshotBytes]
+  unsigned char* snapshots;    // [key_heads, all_chunks, kSnapshotBytes], of the workspace unless
+                               // kept for the backward pass
+  float* snapshot_key_sums;    // z of the snapshots [key_heads, all_chunks, kFeatures], if kept
   float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
   const float* initial_sums;   // S before the first token [batch, key_heads, kFeatures, kHeadDim]
   const float* initial_key_sums;  // z before the first token [batch, key_heads, kFeatures]
@@ -255,6 +259,88 @@ __device__ __forceinline__ int64 segment_count(
       (sequence.chunks + args.chunks_per_segment - 1) / args.chunks_per_segment;
   return segments > 0 ? segments : 1;
 }
+
+// The tile of rows that a block takes of a grid (tiles of a head, heads). Blocks start in the order of
+// their indices. Here the tiles of kTurn chunks of heads take turns, which keeps the states that they
+// read in the L2 cache, and of these the ones with the most to do come first, so that all end at about
+// the same time.
+struct RowTile {
+  int64 index;  // among the tiles of its head
+  int64 head;   // with its batch entry, as blockIdx.y
+
+  // `tiles` are those of a chunk; of its last ones come first, if `last_first`. A head may have tiles
+  // beyond those of its chunks: they come last.
+  __device__ __forceinline__ RowTile(uint32 tiles, bool last_first)
+      : index(last_first ? gridDim.x - 1 - blockIdx.x : blockIdx.x), head(blockIdx.y) {
+    // One tile of each chunk, or more than 32 bits can count: as they are.
+    if (tiles == 1 || __umulhi(gridDim.x, gridDim.y) != 0) return;
+    const uint32 start = blockIdx.y * gridDim.x + blockIdx.x;
+    const uint32 chunks = gridDim.x / tiles;  // of a head
+    const uint32 all = chunks * gridDim.y;
+    if (start >= all * tiles) {
+      const uint32 beyond = gridDim.x - chunks * tiles;
+      index = chunks * tiles + (start - all * tiles) % beyond;
+      head = (start - all * tiles) / beyond;
+      return;
+    }
+    // The first turn takes what others leave.
+    uint32 first = 0;
+    uint32 count = all % kTurn;
+    if (start >= count * tiles) {
+      first = count + (start - count * tiles) / (kTurn * tiles) * kTurn;
+      count = kTurn;
+    }
+    const uint32 within = start - first * tiles;
+    const uint32 tile = within / count;
+    const uint32 chunk = first + within % count;
+    head = chunk / chunks;
+    index = chunk % chunks * tiles + (last_first ? tiles - 1 - tile : tile);
+  }
+};
+
+// Threads of a block that joins segments, and most segments of a sequence.
+constexpr int kJoinThreads = 256;
+
+// What such a block keeps of decays, in shared memory: of a run of segments, and of a run of chunks.
+struct JoinDecays {
+  static constexpr int kChunks = 1024;
+
+  float segments[kJoinThreads];
+  float chunks[kChunks];
+
+  // By all threads: segments [first, end), each with all of its chunks.
+  __device__ __forceinline__ void load_segments(
+      const Arguments& args, const Sequence& sequence, const double* gate_sum, int64 first,
+      int64 end) {
+#pragma unroll 1
+    for (int64 segment = first + threadIdx.x / 32; segment < end; segment += kJoinThreads / 32) {
+      const int64 first_chunk = segment * args.chunks_per_segment;
+      const int64 end_chunk = min(first_chunk + args.chunks_per_segment, sequence.chunks);
+      double log_decay = 0;
+#pragma unroll 1
+      for (int64 chunk = first_chunk + threadIdx.x % 32; chunk < end_chunk; chunk += 32) {
+        log_decay += chunk_log_decay(args, sequence, gate_sum, chunk);
+      }
+      for (int distance = 16; distance > 0; distance /= 2) {
+        log_decay += __shfl_xor_sync(0xffffffff, log_decay, distance);
+      }
+      if (threadIdx.x % 32 == 0) segments[segment - first] = expf((float)log_decay);
+    }
+    __syncthreads();
+  }
+
+  // By all threads: chunks [first, end), or the first kChunks of them.
+  __device__ __forceinline__ void load_chunks(
+      const Arguments& args, const Sequence& sequence, const double* gate_sum, int64 first,
+      int64 end) {
+    __syncthreads();  // the last run is read
+#pragma unroll 1
+    for (int i = threadIdx.x; i < min(end - first, (int64)kChunks); i += kJoinThreads) {
+      chunks[i] = expf((float)chunk_log_decay(args, sequence, gate_sum, first + i));
+    }
+    __syncthreads();  // this one is there
+  }
+};
 
 // One PTX instruction each.
 
@@ -858,7 +944,6 @@ void joint_tokens(const __grid_constant__ Arguments args) {
 
 // Instructions of Hopper's own: products of a warpgroup (four warps whose first is a multiple of
 // four), bulk copies, and barriers in shared memory.
-typedef unsigned long long uint64;
 
 constexpr int kGroup = 128;  // threads of a warpgroup
 
@@ -988,26 +1073,6 @@ __device__ __forceinline__ void take_registers() {
   asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kRegisters));
 }
 
-// Operands in shared memory are core matrices: 8 rows of 8 elements, 128 bytes without a gap. Those
-// of 8 rows of a matrix with `columns` columns lie one after another, then those of the next 8 rows.
-template <int kColumns>
-__device__ __forceinline__ int core_place(int row, int column) {
-  return row / 8 * (8 * kColumns) + column / 8 * 64 + row % 8 * 8 + column % 8;
-}
-
-// Describes an operand whose rows are summed over: 16 rows by all columns.
-template <int kColumns>
-__device__ __forceinline__ uint64 summed_rows(const void* rows) {
-  return (uint64)((shared_address(rows) & 0x3ffff) >> 4) | (uint64)kColumns << 16 |
-         (uint64)8 << 32;
-}
-
-// 1, which the compiler cannot know. Where sums go from one run of products to the next untouched, it
-// would do products one by one; multiplying by this in between keeps them together.
-__device__ __forceinline__ float unknown_one(const Arguments& args) {
-  return args.chunk > 0 ? 1.0f : 0.0f;
-}
-
 // Products of 64 rows by a warpgroup. Lane l of warp w holds rows 16 w + l / 4 and 8 further, and
 // of every 8 columns the two from 2 (l % 4) on: four of `sums`, in the order of mma_16's; and `a`
 // likewise. b lies in shared memory, its rows summed over.
@@ -1105,6 +1170,39 @@ __device__ __forceinline__ void wgmma_shared_begin(
         "=f"(d[21]), "=f"(d[22]), "=f"(d[23]), "=f"(d[24]), "=f"(d[25]), "=f"(d[26]), "=f"(d[27]),
         "=f"(d[28]), "=f"(d[29]), "=f"(d[30]), "=f"(d[31])
       : "r"(a.low), "r"(a.high), "r"(b.low), "r"(b.high), "r"((int)accumulate));
+}
+
+// A slab has 64 features of a state, as wgmma reads it: core matrices of 8 features by 8 columns, 128
+// bytes without a gap. Those of 8 columns lie one after another, then those of the next 8; the column
+// of z comes last, so that what reads S alone copies the slab's beginning.
+constexpr int kSlabFeatures = 64;
+
+__device__ __forceinline__ int slab_place(int feature, int column) {
+  return column / 8 * (8 * kSlabFeatures) + feature / 8 * 64 + feature % 8 * 8 + column % 8;
+}
+
+// Distances in units of 16 bytes: of 16 features of a slab, and of 16 columns of such a matrix with so
+// many rows.
+constexpr int kNextFeatures = 16;
+
+template <int kRows>
+constexpr int kNextColumns = 2 * kRows;
+
+// An operand that is summed over the rows of such a matrix, its first 16.
+template <int kRows>
+__device__ __forceinline__ Operand summed_rows(const element* matrix) {
+  return operand(matrix, 8, kRows);
+}
+
+// An operand that is summed over a slab's columns, its first 16.
+__device__ __forceinline__ Operand summed_columns(const element* slab) {
+  return operand(slab, kSlabFeatures, 8);
+}
+
+// 1, which the compiler cannot know. Where sums go from one run of products to the next untouched, it
+// would do products one by one; multiplying by this in between keeps them together.
+__device__ __forceinline__ float unknown_one(const Arguments& args) {
+  return args.chunk > 0 ? 1.0f : 0.0f;
 }
 
 // A tile of rows that threads copy lies in panels of 64 columns: in a panel a row takes a line of 128
@@ -1288,29 +1386,34 @@ class KeyOperands {
   }
 };
 
+// threadIdx.x, which the compiler does not remember.
+__device__ __forceinline__ int fresh_thread() {
+  int thread;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));
+  return thread;
+}
+
 // The state of one key/value head over the features of a warpgroup, kGroupTiles tiles of 64. A warp
 // has 16 features of each; a lane features g and g + 8 and of every 8 columns the two from 2t on: of
 // S, then z.
 struct StateTiles {
   float sums[kGroupTiles][kSumColumns / 2];
-  int first_block;
   KeyOperands operands;
 
-  __device__ __forceinline__ StateTiles()
-      : sums{},
-        first_block((blockIdx.x * kStateGroups + threadIdx.x / kGroup) * kGroupTiles * 4 +
-                    threadIdx.x % kGroup / 32),
-        operands(first_block) {}
+  __device__ __forceinline__ StateTiles() : sums{}, operands(first_block()) {}
 
-  // Of a tile's features.
-  __device__ __forceinline__ float multiplicity(int tile) const {
-    return block_of_tile(first_block, tile).multiplicity();
+  // This warp's block of the first tile. Computed anew where it is needed: sums leave no register
+  // for it.
+  __device__ __forceinline__ static int first_block() {
+    const int thread = fresh_thread();
+    return (blockIdx.x * kStateGroups + thread / kGroup) * kGroupTiles * 4 + thread % kGroup / 32;
   }
 
   // Calls body(value, tile, feature, column) for every number that this lane holds; column kHeadDim
   // is that of z.
   template <typename Body>
   __device__ __forceinline__ void for_each(Body body) {
+    const int first_block = StateTiles::first_block();
     const int g = threadIdx.x % 32 / 4;
     const int t = threadIdx.x % 4;
 #pragma unroll
@@ -1347,29 +1450,47 @@ __device__ __forceinline__ void write_state(StateTiles& tiles, float* sums, floa
   });
 }
 
-// S += sum over a step's tokens of weight_j phi(k_j) (v_j, 1)^T, 16 tokens at a time. Operands are
-// built while the products of the tokens before are under way; of a step's last tokens they still are
+// Starts adding products of 16 of a step's tokens.
+__device__ __forceinline__ void start_products(
+    StateTiles& tiles, const Pair (&a)[kGroupTiles][4], const StateValues& values, int token) {
+  wgmma_fence();
+#pragma unroll
+  for (int i = 0; i < kGroupTiles; i++) {
+    multiply_group(tiles.sums[i], a[i], panel_rows<kStateTokens>(values, token).packed());
+  }
+  wgmma_commit();
+}
+
+// S += sum over a step's tokens of weight_j phi(k_j) (v_j, 1)^T, 16 tokens at a time. Of two
+// warpgroups, each builds operands while its products of the tokens before are under way; of three,
+// while the others' are, which leaves more registers for sums. Of a step's last tokens they still are
 // when it ends. `release` is called when those of the step before are done.
 template <typename Release>
 __device__ __forceinline__ void add_tokens(
     StateTiles& tiles, const StateStep& step, const StateValues& values, Release release) {
   KeyOperands& operands = tiles.operands;
-  Pair a[2][kGroupTiles][4];
-  operands.load(step, 0);
-  operands.build(a[0], step, 0);
+  if constexpr (kStateGroups > 2) {
+    Pair a[kGroupTiles][4];
 #pragma unroll
-  for (int token = 0; token < kStateTokens; token += 16) {
-    wgmma_fence();
-#pragma unroll
-    for (int i = 0; i < kGroupTiles; i++) {
-      multiply_group(tiles.sums[i], a[token / 16 % 2][i],
-                     panel_rows<kStateTokens>(values, token).packed());
+    for (int token = 0; token < kStateTokens; token += 16) {
+      operands.load(step, token);
+      wgmma_wait<0>();
+      if (token == 0) release();
+      operands.build(a, step, token);
+      start_products(tiles, a, values, token);
     }
-    wgmma_commit();
-    if (token + 16 < kStateTokens) operands.load(step, token + 16);
-    wgmma_wait<1>();
-    if (token == 0) release();
-    if (token + 16 < kStateTokens) operands.build(a[token / 16 % 2 ^ 1], step, token + 16);
+  } else {
+    Pair a[2][kGroupTiles][4];
+    operands.load(step, 0);
+    operands.build(a[0], step, 0);
+#pragma unroll
+    for (int token = 0; token < kStateTokens; token += 16) {
+      start_products(tiles, a[token / 16 % 2], values, token);
+      if (token + 16 < kStateTokens) operands.load(step, token + 16);
+      wgmma_wait<1>();
+      if (token == 0) release();
+      if (token + 16 < kStateTokens) operands.build(a[token / 16 % 2 ^ 1], step, token + 16);
+    }
   }
 }
 
@@ -1415,41 +1536,8 @@ struct TokenRange {
 // for it. Its numbers are those of `Terms`, which has
 //   Numbers load(token)                 loads them
 //   float weight(numbers, token)        the token's weight in the sum
-//   TwoElements sum_factors(numbers)    what multiplies its features in z: the sum of both
-
-// Of keys, in a sum over their chunk's tokens.
-struct KeyTerms {
-  int64 chunk_first;  // the chunk's first token
-  const double* gate_sum;
-  double before;  // G of the chunk's tokens does not have this; that of the tokens before it does
-  double last;
-
-  struct Numbers {
-    double gate;
-  };
-
-  __device__ __forceinline__ KeyTerms(
-      const Arguments& args, const Sequence& sequence, int64 head, int64 chunk, int64 chunk_end)
-      : chunk_first(chunk * args.chunk) {
-    gate_sum = args.gate_sum + token_place(args, sequence, head);
-    before = chunk > 0 ? gate_sum[chunk_first - 1] : 0.0;
-    last = gate_at(args, gate_sum, chunk, chunk_end - 1);
-  }
-
-  __device__ __forceinline__ Numbers load(int64 token) const {
-    return Numbers{gate_sum[token]};
-  }
-
-  // exp(G_last - G_j)
-  __device__ __forceinline__ float weight(const Numbers& numbers, int64 token) const {
-    const double gate = token < chunk_first ? numbers.gate - before : numbers.gate;
-    return expf((float)(last - gate));
-  }
-
-  __device__ __forceinline__ TwoElements sum_factors(const Numbers&) const {
-    return elements_of(1.0f, 0.0f);
-  }
-};
+//   kCounts                             whether each counts once in z; otherwise there is
+//   TwoElements sum_factors(numbers)    what multiplies its features there: the sum of both
 
 // The bringing warpgroup copies so many rows at a time; a thread has the same 8 columns each time.
 constexpr int kCopyRows = kPieces > 8 ? 8 : kPieces > 4 ? 16 : kPieces > 2 ? 32 : 64;
@@ -1559,6 +1647,14 @@ __device__ __forceinline__ void bring_unaligned_values(
   }
 }
 
+// Writes the columns of a step's values that are summed up in z, each thread a token's.
+__device__ __forceinline__ void write_sum_factors(
+    StateValues& values, int thread, TwoElements factors) {
+  if (thread >= kStateTokens) return;
+  *reinterpret_cast<uint4*>(values + panel_place<kStateTokens>(thread, kHeadDim)) =
+      make_uint4(factors, 0, 0, 0);
+}
+
 // Brings tokens [first, end), at least one, of a chunk, to `place` and those that follow.
 template <typename Terms>
 __device__ __forceinline__ void bring_tokens(
@@ -1601,7 +1697,9 @@ __device__ __forceinline__ void bring_tokens(
     TwoElements factors = 0;
     if (thread < kStateTokens) {
       const bool valid = thread < left;
-      if (valid) factors = terms.sum_factors(numbers);
+      if constexpr (!Terms::kCounts) {
+        if (valid) factors = terms.sum_factors(numbers);
+      }
       keys.weights[lane_order(thread)] = valid ? terms.weight(numbers, first + token) : 0.0f;
     }
     token += kStateTokens;
@@ -1620,10 +1718,7 @@ __device__ __forceinline__ void bring_tokens(
           values, thread, v - own_row * range.v_stride - own_column, range.v_stride, left);
     }
     v += kStateTokens * range.v_stride;
-    if (thread < kStateTokens) {
-      *reinterpret_cast<uint4*>(values + panel_place<kStateTokens>(thread, kHeadDim)) =
-          make_uint4(factors, 0, 0, 0);
-    }
+    if constexpr (!Terms::kCounts) write_sum_factors(values, thread, factors);
     barrier_arrive_when_copied(full);
     bring_next_keys(raw == 0 ? kRawStages - 1 : raw - 1);
     if (range.k_aligned) {
@@ -1636,7 +1731,39 @@ __device__ __forceinline__ void bring_tokens(
   }
 }
 
-constexpr int kSlabBytes = 64 * kSumColumns * sizeof(element);  // of a snapshot: 64 features
+constexpr int kSlabBytes = kSlabFeatures * kSumColumns * sizeof(element);
+
+// Of keys, in a sum over their chunk's tokens.
+struct KeyTerms {
+  int64 chunk_first;  // the chunk's first token
+  const double* gate_sum;
+  double before;  // G of the chunk's tokens does not have this; that of the tokens before it does
+  double last;
+
+  static constexpr bool kCounts = true;
+
+  struct Numbers {
+    double gate;
+  };
+
+  __device__ __forceinline__ KeyTerms(
+      const Arguments& args, const Sequence& sequence, int64 head, int64 chunk, int64 chunk_end)
+      : chunk_first(chunk * args.chunk) {
+    gate_sum = args.gate_sum + token_place(args, sequence, head);
+    before = chunk > 0 ? gate_sum[chunk_first - 1] : 0.0;
+    last = gate_at(args, gate_sum, chunk, chunk_end - 1);
+  }
+
+  __device__ __forceinline__ Numbers load(int64 token) const {
+    return Numbers{gate_sum[token]};
+  }
+
+  // exp(G_last - G_j)
+  __device__ __forceinline__ float weight(const Numbers& numbers, int64 token) const {
+    const double gate = token < chunk_first ? numbers.gate - before : numbers.gate;
+    return expf((float)(last - gate));
+  }
+};
 
 // Takes over a state of the caller's.
 __device__ __forceinline__ void read_state(
@@ -1646,25 +1773,34 @@ __device__ __forceinline__ void read_state(
   });
 }
 
-// Writes this block's part of a chunk's snapshot: slabs of core matrices, with the multiplicities
-// that the tiled symmetric power leaves out folded in.
-__device__ __forceinline__ void write_snapshot(const StateTiles& tiles, unsigned char* snapshot) {
+// Writes this block's part of a chunk's snapshot: slabs, with the multiplicities that the tiled
+// symmetric power leaves out folded in.
+__device__ __forceinline__ void write_snapshot(
+    const Arguments& args, const StateTiles& tiles, int64 place_of_chunk) {
+  unsigned char* snapshot = args.snapshots + place_of_chunk * kSnapshotBytes;
+  const int first_block = StateTiles::first_block();
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
 #pragma unroll
   for (int i = 0; i < kGroupTiles; i++) {
-    const int block = tiles.first_block + i * 4;
+    const int block = first_block + i * 4;
     if (block >= kFeatures / 16) continue;
-    const float weight = tiles.multiplicity(i);
+    const float weight = block_of_tile(first_block, i).multiplicity();
     element* slab = reinterpret_cast<element*>(snapshot + (int64)(block / 4) * kSlabBytes);
+    element* own = slab + slab_place(block % 4 * 16 + g, 2 * t);
 #pragma unroll
     for (int n = 0; n < kSumColumns / 8; n++) {
 #pragma unroll
       for (int half = 0; half < 2; half++) {
         const float* two = &tiles.sums[i][n * 4 + half * 2];
-        const int place = core_place<kSumColumns>(block % 4 * 16 + half * 8 + g, n * 8 + 2 * t);
-        *reinterpret_cast<uint32*>(slab + place) = elements_of(two[0] * weight, two[1] * weight);
+        *reinterpret_cast<uint32*>(own + slab_place(half * 8, n * 8)) =
+            elements_of(two[0] * weight, two[1] * weight);
       }
+    }
+    if (args.snapshot_key_sums != nullptr && t == 0) {
+      float* key_sums = args.snapshot_key_sums + place_of_chunk * kFeatures + block * 16 + g;
+      key_sums[0] = tiles.sums[i][kHeadDim / 2] * weight;
+      key_sums[8] = tiles.sums[i][kHeadDim / 2 + 2] * weight;
     }
   }
 }
@@ -1715,6 +1851,9 @@ void state_pass(const __grid_constant__ Arguments args) {
   StepPlace place;
   if (threadIdx.x >= kStateMultipliers) {
     give_registers<kStateBringerRegisters>();
+    for (int stage = 0; stage < kStateStages; stage++) {
+      write_sum_factors(shared.values[stage], threadIdx.x % kGroup, elements_of(1.0f, 0.0f));
+    }
     for_each_chunk(args, sequence, first_chunk, end_chunk, end,
                    [&](int64 chunk, int64 chunk_first, int64 chunk_end) {
       if (chunk_first < chunk_end) {
@@ -1736,8 +1875,7 @@ void state_pass(const __grid_constant__ Arguments args) {
   for_each_chunk(args, sequence, first_chunk, end_chunk, end,
                  [&](int64 chunk, int64 chunk_first, int64 chunk_end) {
     if (args.snapshots != nullptr) {
-      write_snapshot(
-          tiles, args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
+      write_snapshot(args, tiles, chunk_place(args, sequence, head, chunk));
     }
     if (chunk_first >= chunk_end) return;
     tiles.decay(expf((float)(gate_at(args, gate_sum, chunk, chunk_end - 1) -
@@ -1755,14 +1893,15 @@ void state_pass(const __grid_constant__ Arguments args) {
   }
 }
 
-constexpr int kJoinThreads = 256;
+constexpr int kStateWords = kSnapshotBytes / 16;
+constexpr int kJoinWords = kStateWords + kFeatures / 4;  // and those of z in fp32, if it is kept
 
 // Joins the segments of a sequence. The snapshots of each but the first are of the segment alone; the
 // state at its start is added here, decayed to each chunk's:
 //   start_0 = 0,  start_{s+1} = decay_s start_s + own_s.
 // The one behind the last segment is the final state.
-// Grid (words of a snapshot / 256 rounded up, segments, batch * key_heads): a thread has a word of 8
-// columns of one feature, in all snapshots of a segment. There are at most 256 segments.
+// Grid (kJoinWords / 256 rounded up, segments, batch * key_heads): a thread has a word of 8 columns of
+// one feature, or of z of 4 features, in all snapshots of a segment. There are at most 256 segments.
 extern "C" __global__ __launch_bounds__(kJoinThreads)
 void join_segments(const __grid_constant__ Arguments args) {
   const int64 batch = blockIdx.z / args.key_heads;
@@ -1775,91 +1914,82 @@ void join_segments(const __grid_constant__ Arguments args) {
   if (segment > last_segment || !adds && !whole) return;
   const int64 first_chunk = segment * args.chunks_per_segment;
   const int64 end_chunk = min(first_chunk + args.chunks_per_segment, sequence.chunks);
-
+  __shared__ JoinDecays decays;
   const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
-  __shared__ double logs[kJoinThreads];   // of the decays of a run of chunks
-  __shared__ float decays[kJoinThreads];  // of the segments before this one
-  const auto run_from = [&](int64 first, int64 end) {
-    __syncthreads();  // the last run is read
-    if (first + threadIdx.x < end) {
-      logs[threadIdx.x] = chunk_log_decay(args, sequence, gate_sum, first + threadIdx.x);
-    }
-    __syncthreads();  // this one is there
-  };
-  double log_decay = 0;  // of segment threadIdx.x
-  for (int64 first = 0; first < first_chunk; first += kJoinThreads) {
-    run_from(first, first_chunk);
-    if (threadIdx.x >= segment) continue;
-    const int64 begin = threadIdx.x * args.chunks_per_segment;
-    const int64 end = min(begin + args.chunks_per_segment, first + kJoinThreads);
-    for (int64 chunk = max(begin, first); chunk < end; chunk++) log_decay += logs[chunk - first];
-  }
-  decays[threadIdx.x] = expf((float)log_decay);
-  __syncthreads();
+  decays.load_segments(args, sequence, gate_sum, 0, segment);
 
   const int word = blockIdx.x * kJoinThreads + threadIdx.x;
-  const int feature = word / (8 * (kSumColumns / 8)) * 8 + word % 8;
-  const int column = word / 8 % (kSumColumns / 8) * 8;
-  const bool valid = feature < kFeatures;
-  const bool of_sums = column < kHeadDim;  // a word of S, else of z
+  const int slab_word = word % (kSlabFeatures * (kSumColumns / 8));
+  int feature =
+      word / (kSlabFeatures * (kSumColumns / 8)) * kSlabFeatures + slab_word % kSlabFeatures;
+  const int column = slab_word / kSlabFeatures * 8;
+  const bool of_sums = column < kHeadDim && word < kStateWords;  // S, else z
+  const int64 place = chunk_place(args, sequence, head, first_chunk);
+  uint4* target = reinterpret_cast<uint4*>(args.snapshots + place * kSnapshotBytes) + word;
+  int64 distance = kSnapshotBytes / 16;  // to the next chunk's
+  const bool exact = word >= kStateWords;  // z in fp32
+  bool valid = !exact || args.snapshot_key_sums != nullptr && word < kJoinWords;
+  if (exact) {
+    feature = valid ? (word - kStateWords) * 4 : 0;
+    target = reinterpret_cast<uint4*>(args.snapshot_key_sums + place * kFeatures + feature);
+    distance = kFeatures / 4;
+  }
+  if (feature >= kFeatures) valid = false;
   const int64 sums_size = (int64)kFeatures * kHeadDim;
-  const int64 number = of_sums ? (int64)feature * kHeadDim + column : feature;
+  const int64 number = of_sums ? (int64)feature * kHeadDim + column : sums_size + feature;
   float carry[8] = {};
-  // carry = decay * carry + the same numbers of a state
-  const auto add = [&](const float* sums, const float* key_sums, float decay) {
+  // carry = decay * carry + the same numbers of a segment's own state
+  const auto add_segment = [&](int64 index, float decay) {
     if (!valid) return;
-    if (of_sums) {
-      const float4* four = reinterpret_cast<const float4*>(sums + number);
+    const float* own =
+        args.segment_states + (blockIdx.z * args.segments + index) * kStateNumbers + number;
+    if (of_sums || exact) {
+      const float4* four = reinterpret_cast<const float4*>(own);
       const float4 low = four[0];
-      const float4 high = four[1];
+      const float4 high = of_sums ? four[1] : make_float4(0, 0, 0, 0);
       const float numbers[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
 #pragma unroll
       for (int i = 0; i < 8; i++) carry[i] = fmaf(carry[i], decay, numbers[i]);
     } else {
-      carry[0] = fmaf(carry[0], decay, key_sums[number]);
+      carry[0] = fmaf(carry[0], decay, *own);
     }
-  };
-  const auto add_segment = [&](int64 index, float decay) {
-    const float* own =
-        args.segment_states + (blockIdx.z * args.segments + index) * kStateNumbers;
-    add(own, own + sums_size, decay);
   };
 #pragma unroll 4
   for (int64 before = 0; before < segment; before++) {
-    add_segment(before, decays[before]);
+    add_segment(before, decays.segments[before]);
   }
 
   const float multiplicity = FeatureBlock(min(feature, kFeatures - 1) / 16).multiplicity();
   float remains = 1;  // of the state at the segment's start
+  const int chunks = (int)(end_chunk - first_chunk);
 #pragma unroll 1
-  for (int64 first = first_chunk; first < end_chunk; first += kJoinThreads) {
-    run_from(first, end_chunk);
-    const int chunks = (int)min(end_chunk - first, (int64)kJoinThreads);
-    uint4* target = reinterpret_cast<uint4*>(
-        args.snapshots + chunk_place(args, sequence, head, first) * kSnapshotBytes) + word;
+  for (int first = 0; first < chunks; first += JoinDecays::kChunks) {
+    decays.load_chunks(args, sequence, gate_sum, first_chunk + first, end_chunk);
+    const int end = min(chunks - first, JoinDecays::kChunks);
 #pragma unroll 4
-    for (int chunk = 0; chunk < chunks; chunk++, target += kSnapshotBytes / 16) {
+    for (int chunk = 0; chunk < end; chunk++, target += distance) {
       if (adds && valid) {
         const float factor = remains * multiplicity;
         uint4 values = *target;
-        uint32* pairs = reinterpret_cast<uint32*>(&values);
+        uint32* words = reinterpret_cast<uint32*>(&values);
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-          pairs[i] = elements_of(fmaf(carry[2 * i], factor, low_of(pairs[i])),
-                                 fmaf(carry[2 * i + 1], factor, high_of(pairs[i])));
+          words[i] = exact ? __float_as_uint(fmaf(carry[i], factor, __uint_as_float(words[i])))
+                           : elements_of(fmaf(carry[2 * i], factor, low_of(words[i])),
+                                         fmaf(carry[2 * i + 1], factor, high_of(words[i])));
         }
         *target = values;
       }
-      remains *= expf((float)logs[chunk]);
+      remains *= decays.chunks[chunk];
     }
   }
-  if (!whole || !valid) return;
+  if (!whole || !valid || exact) return;
   add_segment(segment, remains);
   if (of_sums) {
 #pragma unroll
     for (int i = 0; i < 8; i++) args.final_sums[blockIdx.z * sums_size + number + i] = carry[i];
   } else {
-    args.final_key_sums[blockIdx.z * (int64)kFeatures + number] = carry[0];
+    args.final_key_sums[blockIdx.z * (int64)kFeatures + feature] = carry[0];
   }
 }
 
@@ -1897,8 +2027,7 @@ struct KeyRange {
   double gate_row;  // G of the first query row, from the chunk's first token on
 };
 
-// Of which rows a block is: block x is a tile of rows within a chunk, block y a batch entry and query
-// head.
+// Of which rows a block is.
 struct OutputBlock {
   Sequence sequence;
   int64 batch;
@@ -1907,18 +2036,23 @@ struct OutputBlock {
   int64 chunk;
   KeyRange keys;
 
+  // Among all heads of the batch.
+  __device__ __forceinline__ int64 batch_head(const Arguments& args) const {
+    return batch * args.query_heads + query_head;
+  }
+
   // Whether there is something to do.
   __device__ __forceinline__ bool locate(const Arguments& args, bool with_state) {
-    batch = blockIdx.y / args.query_heads;
-    query_head = blockIdx.y % args.query_heads;
+    const uint32 tiles = (uint32)((args.chunk + kOutputRows - 1) / kOutputRows);  // of a chunk
+    const RowTile tile(tiles, true);
+    batch = tile.head / args.query_heads;
+    query_head = tile.head % args.query_heads;
     head = query_head / (args.query_heads / args.key_heads);
     sequence = sequence_of(args, batch);
-    const int64 tiles = (args.chunk + kOutputRows - 1) / kOutputRows;  // of a chunk
-    const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
-    chunk = with_state ? tile / tiles : 0;  // without a state all is one chunk
+    chunk = with_state ? tile.index / tiles : 0;  // without a state all is one chunk
     const int64 chunk_first = chunk * args.chunk;
     keys.first = state_start(args, sequence, chunk);
-    keys.row = chunk_first + (with_state ? tile % tiles : tile) * kOutputRows;
+    keys.row = chunk_first + (with_state ? tile.index % tiles : tile.index) * kOutputRows;
     keys.end = min(min(keys.row + kOutputRows, chunk_first + args.chunk), sequence.tokens);
     if (keys.row >= keys.end || keys.end <= args.query_start) return false;
     keys.k = head_rows(args.k, args.k_strides, sequence, batch, head);
@@ -1989,7 +2123,7 @@ __device__ __forceinline__ void write_rows(
 
 constexpr int kGroupRows = 64;
 constexpr int kKeyTile = 64;
-constexpr int kSlabs = (kFeatures + 63) / 64;  // 64 features each
+constexpr int kSlabs = (kFeatures + kSlabFeatures - 1) / kSlabFeatures;
 constexpr int kMultipliers = kOutputGroups * kGroup;
 constexpr int kKeyBringers = 96;  // threads
 
@@ -2003,7 +2137,7 @@ struct OutputShared {
   element q[kOutputGroups][kTileElements<kGroupRows>];
   element k[kKeyStages][kTileElements<kKeyTile>];
   element v[kKeyStages][kTileElements<kKeyTile>];
-  element slabs[kSlabStages][64 * kSumColumns];  // core matrices
+  element slabs[kSlabStages][kSlabFeatures * kSumColumns];
   KeyGates gates[kKeyStages];
   float2 row_gates[kOutputRows];  // G_i from the block's first row on: high, low
   uint64 slab_full[kSlabStages];
@@ -2178,13 +2312,12 @@ __device__ __forceinline__ void read_from_state(GroupSums& sums, OutputShared& s
       const int stage = slab % kSlabStages;
       slab_features(a[i], low, high, block, lane % 4);
       barrier_wait(shared.slab_full[stage], slab / kSlabStages % 2);
+      const Operand state = summed_rows<kSlabFeatures>(shared.slabs[stage]);
       wgmma_fence();
 #pragma unroll
       for (int step = 0; step < 4; step++) {
         if (kFeatures % 64 != 0 && slab * 64 + step * 16 >= kFeatures) break;
-        multiply_group(
-            sums, a[i][step],
-            summed_rows<kSumColumns>(shared.slabs[stage] + step * 16 * kSumColumns));
+        multiply_group(sums, a[i][step], (state + step * kNextFeatures).packed());
       }
       wgmma_commit();
       // The last slab is multiplied; of degree 4, this one too: the many steps that its features take
@@ -2202,12 +2335,12 @@ __device__ __forceinline__ void read_from_state(GroupSums& sums, OutputShared& s
 
 // Rows of a joint take what joint_rows has of them in place of what the snapshot gave.
 __device__ __forceinline__ void take_joint(
-    GroupSums& sums, const Arguments& args, int64 chunk, int64 first) {
+    GroupSums& sums, const Arguments& args, int64 batch_head, int64 chunk, int64 first) {
   const int t = threadIdx.x % 4;
 #pragma unroll
   for (int r = 0; r < 2; r++) {
     const int64 row = first + threadIdx.x / 32 * 16 + r * 8 + threadIdx.x % 32 / 4;
-    const float* joint = joint_row(args, blockIdx.y, chunk, row);
+    const float* joint = joint_row(args, batch_head, chunk, row);
     if (joint == nullptr) continue;
 #pragma unroll
     for (int n = 0; n < kHeadDim / 8; n++) {
@@ -2426,7 +2559,7 @@ __device__ __forceinline__ void multiply(
   GroupSums sums = {};
   if (reads_state) {
     read_from_state(sums, shared);
-    take_joint(sums, args, block.chunk, range.row);
+    take_joint(sums, args, block.batch_head(args), block.chunk, range.row);
   }
   Totals totals = {};
   attend(sums, totals, args, shared, range, log_decay);

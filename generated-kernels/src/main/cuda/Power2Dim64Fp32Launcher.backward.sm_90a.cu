@@ -51,10 +51,12 @@ constexpr int kKeyThreads = 128;              // its threads
 constexpr int kKeyStages = 2;                 // slabs of a snapshot that it holds
 constexpr int kKeySharedBytes = 93184;        // its shared memory, bytes
 constexpr long long kSnapshotBytes = 599040;  // state of one head at one chunk's start, bytes
+constexpr int kTurn = 21;                     // chunks of heads whose row tiles take turns
 
 // Elements of q, k, v and y: bits of a 16-bit float, or a float.
 typedef float element;
 typedef unsigned int uint32;
+typedef unsigned long long uint64;
 typedef long long int64;
 
 // Distances between batch entries, tokens and heads, in elements; the innermost dimension is
@@ -92,6 +94,7 @@ struct Arguments {
   float* row_scales;           // workspace [query_heads, rows]: r_i
   float* row_deltas;           // workspace [query_heads, rows]: <dy_i, y_i>
   unsigned char* states;       // workspace [key_heads, chunks, kSnapshotBytes]: S at state_start
+  const float* state_key_sums;  // not used: z is in `states`
   unsigned char* state_gradients;  // workspace, the same of dS at the next chunk's state_start
   float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
   float* segment_gradients;    // workspace, the same
@@ -843,6 +846,44 @@ __device__ __forceinline__ int64 segment_count(
   return segments > 0 ? segments : 1;
 }
 
+// The tile of rows that a block takes of a grid (tiles of a head, heads). Blocks start in the order of
+// their indices. Here the tiles of kTurn chunks of heads take turns, which keeps the states that they
+// read in the L2 cache, and of these the ones with the most to do come first, so that all end at about
+// the same time.
+struct RowTile {
+  int64 index;  // among the tiles of its head
+  int64 head;   // with its batch entry, as blockIdx.y
+
+  // `tiles` are those of a chunk; of its last ones come first, if `last_first`. A head may have tiles
+  // beyond those of its chunks: they come last.
+  __device__ __forceinline__ RowTile(uint32 tiles, bool last_first)
+      : index(last_first ? gridDim.x - 1 - blockIdx.x : blockIdx.x), head(blockIdx.y) {
+    // One tile of each chunk, or more than 32 bits can count: as they are.
+    if (tiles == 1 || __umulhi(gridDim.x, gridDim.y) != 0) return;
+    const uint32 start = blockIdx.y * gridDim.x + blockIdx.x;
+    const uint32 chunks = gridDim.x / tiles;  // of a head
+    const uint32 all = chunks * gridDim.y;
+    if (start >= all * tiles) {
+      const uint32 beyond = gridDim.x - chunks * tiles;
+      index = chunks * tiles + (start - all * tiles) % beyond;
+      head = (start - all * tiles) / beyond;
+      return;
+    }
+    // The first turn takes what others leave.
+    uint32 first = 0;
+    uint32 count = all % kTurn;
+    if (start >= count * tiles) {
+      first = count + (start - count * tiles) / (kTurn * tiles) * kTurn;
+      count = kTurn;
+    }
+    const uint32 within = start - first * tiles;
+    const uint32 tile = within / count;
+    const uint32 chunk = first + within % count;
+    head = chunk / chunks;
+    index = chunk % chunks * tiles + (last_first ? tiles - 1 - tile : tile);
+  }
+};
+
 // Chunks of a segment, in a sequence of this length.
 struct Segment {
   int64 first;  // its first chunk
@@ -860,6 +901,50 @@ __device__ __forceinline__ Segment segment_of(
   segment.last_of_all = index == segment_count(args, sequence) - 1;
   return segment;
 }
+
+// Threads of a block that joins segments, and most segments of a sequence.
+constexpr int kJoinThreads = 256;
+
+// What such a block keeps of decays, in shared memory: of a run of segments, and of a run of chunks.
+struct JoinDecays {
+  static constexpr int kChunks = 1024;
+
+  float segments[kJoinThreads];
+  float chunks[kChunks];
+
+  // By all threads: segments [first, end), each with all of its chunks.
+  __device__ __forceinline__ void load_segments(
+      const Arguments& args, const Sequence& sequence, const double* gate_sum, int64 first,
+      int64 end) {
+#pragma unroll 1
+    for (int64 segment = first + threadIdx.x / 32; segment < end; segment += kJoinThreads / 32) {
+      const int64 first_chunk = segment * args.chunks_per_segment;
+      const int64 end_chunk = min(first_chunk + args.chunks_per_segment, sequence.chunks);
+      double log_decay = 0;
+#pragma unroll 1
+      for (int64 chunk = first_chunk + threadIdx.x % 32; chunk < end_chunk; chunk += 32) {
+        log_decay += chunk_log_decay(args, sequence, gate_sum, chunk);
+      }
+      for (int distance = 16; distance > 0; distance /= 2) {
+        log_decay += __shfl_xor_sync(0xffffffff, log_decay, distance);
+      }
+      if (threadIdx.x % 32 == 0) segments[segment - first] = expf((float)log_decay);
+    }
+    __syncthreads();
+  }
+
+  // By all threads: chunks [first, end), or the first kChunks of them.
+  __device__ __forceinline__ void load_chunks(
+      const Arguments& args, const Sequence& sequence, const double* gate_sum, int64 first,
+      int64 end) {
+    __syncthreads();  // the last run is read
+#pragma unroll 1
+    for (int i = threadIdx.x; i < min(end - first, (int64)kChunks); i += kJoinThreads) {
+      chunks[i] = expf((float)chunk_log_decay(args, sequence, gate_sum, first + i));
+    }
+    __syncthreads();  // this one is there
+  }
+};
 
 struct WalkShared {
   element x[kStateTokens][kRowStride];       // keys, or queries
@@ -1164,140 +1249,252 @@ void state_gradient_walk(const __grid_constant__ Arguments args) {
   }
 }
 
-constexpr int kJoinThreads = 256;
-
 // A thread joins the numbers of one 16-byte word of snapshots: of S as stored, or of z in fp32.
-constexpr int64 kSumWords = (int64)kFeatures * kHeadDim * sizeof(stored) / 16;
+constexpr int kWordNumbers = 16 / sizeof(stored);
+constexpr int64 kSumWords = (int64)kFeatures * kHeadDim / kWordNumbers;
 constexpr int64 kJoinWords = kSnapshotBytes / 16;
 constexpr int64 kJoinWarps = (kJoinWords + 31) / 32;
 static_assert(kSumWords % 32 == 0, "a warp has words of one kind");
 
-__device__ __forceinline__ void read_numbers(float (&values)[16 / sizeof(stored)],
-                                             const unsigned char* word) {
-  const uint4 bits = *reinterpret_cast<const uint4*>(word);
-  const stored* numbers = reinterpret_cast<const stored*>(&bits);
-#pragma unroll
-  for (int i = 0; i < (int)(16 / sizeof(stored)); i++) values[i] = float_of_stored(numbers[i]);
-}
+// One word of a snapshot, in the states and in their gradients alike.
+struct JoinWord {
+  int64 index;
+  bool of_sums;  // S, not z
+  bool valid;
+  int feature;   // of its first number
+  int64 number;  // the same as it counts in a segment's own state
 
-__device__ __forceinline__ void write_numbers(
-    unsigned char* word, const float (&values)[16 / sizeof(stored)]) {
-  uint4 bits;
-  stored* numbers = reinterpret_cast<stored*>(&bits);
-#pragma unroll
-  for (int i = 0; i < (int)(16 / sizeof(stored)); i++) numbers[i] = stored_of(values[i]);
-  *reinterpret_cast<uint4*>(word) = bits;
-}
-
-// Numbers of a head's state of the caller's, or of the gradient of one; `number` counts as in a
-// segment's own state.
-template <int kNumbers>
-__device__ __forceinline__ void read_caller(
-    float (&values)[kNumbers], const float* sums, const float* key_sums, int64 number, float factor) {
-  const int64 size = (int64)kFeatures * kHeadDim;
-  const float* source = number < size ? sums + blockIdx.y * size + number
-                                      : key_sums + blockIdx.y * (int64)kFeatures + number - size;
-  for (int n = 0; n < kNumbers; n++) values[n] = source[n] * factor;
-}
-
-// Joins one word of all chunks of a head; `number` is its first in a segment's own state. Every
-// segment's snapshots are of the segment alone; what precedes it (of gradients: follows it) is added
-// here, decayed from chunk to chunk:
-//   snapshot += carry;  carry <- exp(G_chunk) carry;  at a segment's end, carry += its own state.
-// Of gradients, also the product with the chunk's state, decayed to where that stands. A caller's
-// states enter it as they are: what passes over all of a short call may be in effect one pair.
-template <bool kGradient, int kNumbers>
-__device__ __forceinline__ void join(
-    const Arguments& args, int64 word, int64 number, int feature, bool valid) {
-  const int64 batch = blockIdx.y / args.key_heads;
-  const int64 head = blockIdx.y % args.key_heads;
-  const Sequence sequence = sequence_of(args, batch);
-  const float multiplicity = FeatureBlock(feature / 16).multiplicity();
-  const int64 segments = segment_count(args, sequence);
-  const float* own = (kGradient ? args.segment_gradients : args.segment_states) +
-                     blockIdx.y * args.segments * kStateNumbers + number;
-  const bool initial = kGradient && args.initial_gradient != nullptr;
-  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
-  float carry[kNumbers] = {};
-  for (int64 i = 0; i < segments; i++) {
-    const int64 index = kGradient ? segments - 1 - i : i;
-    const Segment segment = segment_of(args, sequence, index);
-    for (int64 c = 0; c < segment.end - segment.first; c++) {
-      const int64 chunk = kGradient ? segment.end - 1 - c : segment.first + c;
-      const int64 place = chunk_place(args, sequence, head, chunk);
-      const int64 offset = place * kSnapshotBytes + word * 16;
-      float values[kNumbers] = {};
-      if (valid && (kGradient || i > 0)) {
-        unsigned char* target = (kGradient ? args.state_gradients : args.states) + offset;
-        read_numbers(values, target);
-        if (i > 0) {
-          for (int n = 0; n < kNumbers; n++) values[n] = fmaf(carry[n], multiplicity, values[n]);
-          write_numbers(target, values);
-        }
-      }
-      const float decay = expf((float)chunk_log_decay(args, sequence, gate_sum, chunk));
-      for (int n = 0; n < kNumbers; n++) carry[n] *= decay;
-      if (kGradient) {
-        float states[kNumbers] = {};
-        if (valid) {
-          read_numbers(states, args.states + offset);
-          if (chunk == 0 && args.initial_sums != nullptr) {
-            read_caller(states, args.initial_sums, args.initial_key_sums, number, multiplicity);
-          }
-          if (chunk == sequence.chunks - 1 && args.final_gradient != nullptr) {
-            read_caller(values, args.final_gradient, args.final_key_gradient, number, 1);
-          }
-        }
-        float product = 0;
-        for (int n = 0; n < kNumbers; n++) product = fmaf(values[n], states[n], product);
-        product *= decay / multiplicity;  // both have it folded in
-        for (int distance = 16; distance > 0; distance /= 2) {
-          product += __shfl_xor_sync(0xffffffff, product, distance);
-        }
-        if (threadIdx.x % 32 == 0) args.state_products[place * kJoinWarps + word / 32] = product;
-      }
+  __device__ __forceinline__ explicit JoinWord(int64 index)
+      : index(index), of_sums(index < kSumWords), valid(index < kJoinWords) {
+    if (!of_sums) {
+      feature = valid ? (int)(index - kSumWords) * 4 : 0;
+      number = (int64)kFeatures * kHeadDim + feature;
+      return;
     }
-    if (valid && (initial || i + 1 < segments)) {
-      for (int n = 0; n < kNumbers; n++) carry[n] += own[index * kStateNumbers + n];
+    number = index * kWordNumbers;
+    feature = (int)(number / kHeadDim);
+  }
+
+  // How many numbers it has.
+  __device__ __forceinline__ int count() const { return of_sums ? kWordNumbers : 4; }
+
+  __device__ __forceinline__ void read(float (&values)[kWordNumbers], const uint4& bits) const {
+    const uint32 words[4] = {bits.x, bits.y, bits.z, bits.w};
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      values[i] = __uint_as_float(words[i]);
     }
   }
-  if (initial && valid) {
-    const int64 sums = (int64)kFeatures * kHeadDim;
-    float* target = number < sums ? args.initial_gradient + blockIdx.y * sums + number
-                                  : args.initial_key_gradient + blockIdx.y * (int64)kFeatures +
-                                        number - sums;
-    for (int n = 0; n < kNumbers; n++) target[n] = carry[n] * multiplicity;
+
+  __device__ __forceinline__ uint4 bits_of(const float (&values)[kWordNumbers]) const {
+    const auto bits = [&](float value) {
+      return __float_as_uint(of_sums ? stored_of(value) : value);
+    };
+    return make_uint4(bits(values[0]), bits(values[1]), bits(values[2]), bits(values[3]));
   }
-}
+
+  // The same numbers of a state in fp32, times a factor.
+  __device__ __forceinline__ void read_state(
+      float (&values)[kWordNumbers], const float* sums, const float* key_sums, float factor) const {
+    const int64 size = (int64)kFeatures * kHeadDim;
+    const float* source = number < size ? sums + number : key_sums + number - size;
+#pragma unroll
+    for (int i = 0; i < kWordNumbers; i += 4) {
+      const float4 four = i < count() ? *reinterpret_cast<const float4*>(source + i)
+                                      : make_float4(0, 0, 0, 0);
+      values[i] = four.x * factor;
+      values[i + 1] = four.y * factor;
+      values[i + 2] = four.z * factor;
+      values[i + 3] = four.w * factor;
+    }
+  }
+};
+
+// A word of the states of a head's chunks: that of the first, and the bytes from one to the next.
+struct StateWords {
+  const unsigned char* first;
+  int64 distance;
+
+  __device__ __forceinline__ StateWords(const Arguments& args, int64 place, const JoinWord& word) {
+    first = args.states + place * kSnapshotBytes + word.index * 16;
+    distance = kSnapshotBytes;
+  }
+};
 
 template <bool kGradient>
-__device__ __forceinline__ void join_words(const Arguments& args) {
-  const int64 word = blockIdx.x * (int64)kJoinThreads + threadIdx.x;
-  if (word / 32 >= kJoinWarps) return;  // whole warps
-  if (word >= kSumWords) {
-    const bool valid = word < kJoinWords;
-    const int feature = valid ? (int)(word - kSumWords) * 4 : 0;
-    join<kGradient, 4>(args, word, (int64)kFeatures * kHeadDim + feature, feature, valid);
-    return;
-  }
-  constexpr int numbers = 16 / sizeof(stored);
-  const int64 number = word * numbers;
-  const int feature = (int)(number / kHeadDim);
-  join<kGradient, numbers>(args, word, number, feature, true);
+__device__ __forceinline__ unsigned char* joined(const Arguments& args) {
+  return kGradient ? args.state_gradients : args.states;
 }
 
-// Adds to each segment's states what precedes the segment.
-// Grid (kJoinWords / 256 rounded up, batch * key_heads).
+constexpr int kJoinBatch = 4;  // chunks whose words a thread loads at once
+
+// Sums of four numbers over a warp's lanes: lane 8 i has that of number i.
+__device__ __forceinline__ float sums_of_four(const float (&values)[kJoinBatch]) {
+  const int lane = threadIdx.x % 32;
+  float two[2];
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    const float mine = lane < 16 ? values[i] : values[i + 2];
+    const float other = lane < 16 ? values[i + 2] : values[i];
+    two[i] = mine + __shfl_xor_sync(0xffffffff, other, 16);
+  }
+  const bool first = lane % 16 < 8;
+  float sum = (first ? two[0] : two[1]) +
+              __shfl_xor_sync(0xffffffff, first ? two[1] : two[0], 8);
+#pragma unroll
+  for (int distance = 4; distance > 0; distance /= 2) {
+    sum += __shfl_xor_sync(0xffffffff, sum, distance);
+  }
+  return sum;
+}
+
+// Joins one word of a segment's chunks. Its snapshots are of the segment alone; what precedes it (of
+// gradients: follows it) is added here, decayed from chunk to chunk:
+//   snapshot += carry;  carry <- exp(G_chunk) carry,
+// where carry at first is the segments' own states before it, each decayed over those between.
+// Of gradients, also the product with the chunk's state, decayed to where that stands. A caller's
+// states enter it as they are: what passes over all of a short call may be in effect one pair.
+template <bool kGradient>
+__device__ __forceinline__ void join(const Arguments& args) {
+  const int64 batch = blockIdx.z / args.key_heads;
+  const int64 head = blockIdx.z % args.key_heads;
+  const Sequence sequence = sequence_of(args, batch);
+  const int64 segments = segment_count(args, sequence);
+  if (blockIdx.y >= segments) return;
+  const Segment segment = segment_of(args, sequence, blockIdx.y);
+  const bool adds = kGradient ? !segment.last_of_all : !segment.first_of_all;
+  const int chunks = (int)(segment.end - segment.first);
+  const int64 place = chunk_place(args, sequence, head, segment.first);
+  const JoinWord word(blockIdx.x * (int64)kJoinThreads + threadIdx.x);
+  unsigned char* snapshots = joined<kGradient>(args) + place * kSnapshotBytes + word.index * 16;
+  uint4 words[kJoinBatch];
+  const StateWords states(args, place, word);
+  uint4 state_words[kJoinBatch];
+  // The chunk of the segment that comes next in the order of the walk, after so many.
+  const auto chunk_after = [&](int done) { return kGradient ? chunks - 1 - done : done; };
+  const auto load = [&](int done) {
+#pragma unroll
+    for (int i = 0; i < kJoinBatch; i++) {
+      if (done + i >= chunks || !word.valid) continue;
+      const int64 chunk = chunk_after(done + i);
+      if (adds || kGradient) {
+        words[i] = *reinterpret_cast<const uint4*>(snapshots + chunk * kSnapshotBytes);
+      }
+      if (kGradient) {
+        state_words[i] = *reinterpret_cast<const uint4*>(states.first + chunk * states.distance);
+      }
+    }
+  };
+  load(0);
+
+  __shared__ JoinDecays decays;
+  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
+  // Of the segments that the walk had before this one.
+  const int64 first_before = kGradient ? blockIdx.y + 1 : 0;
+  decays.load_segments(args, sequence, gate_sum, first_before, kGradient ? segments : blockIdx.y);
+  // Of a run of chunks, in the order of the walk.
+  const auto load_decays = [&](int done) {
+    const int64 first = kGradient ? max(segment.end - done - JoinDecays::kChunks, segment.first)
+                                  : segment.first + done;
+    decays.load_chunks(args, sequence, gate_sum, first, kGradient ? segment.end - done : segment.end);
+  };
+  load_decays(0);
+  const float multiplicity = FeatureBlock(word.feature / 16).multiplicity();
+  const int64 sums_size = (int64)kFeatures * kHeadDim;
+  float carry[kWordNumbers] = {};
+  const auto add_segment = [&](int64 index) {
+    if (!word.valid) return;
+    const float* own = (kGradient ? args.segment_gradients : args.segment_states) +
+                       (blockIdx.z * args.segments + index) * kStateNumbers;
+    float numbers[kWordNumbers];
+    word.read_state(numbers, own, own + sums_size, 1);
+#pragma unroll
+    for (int n = 0; n < kWordNumbers; n++) carry[n] += numbers[n];
+  };
+  const auto decay_carry = [&](float decay) {
+#pragma unroll
+    for (int n = 0; n < kWordNumbers; n++) carry[n] *= decay;
+  };
+#pragma unroll 4
+  for (int64 i = 0; i < (kGradient ? segments - 1 - blockIdx.y : blockIdx.y); i++) {
+    const int64 index = kGradient ? segments - 1 - i : i;
+    decay_carry(decays.segments[index - first_before]);
+    add_segment(index);
+  }
+
+#pragma unroll 1
+  for (int done = 0; done < chunks; done += kJoinBatch) {
+    if (done > 0) load(done);
+    if (done > 0 && done % JoinDecays::kChunks == 0) load_decays(done);
+    const int run = min(chunks - done / JoinDecays::kChunks * JoinDecays::kChunks,
+                        JoinDecays::kChunks);
+    float products[kJoinBatch] = {};
+#pragma unroll
+    for (int i = 0; i < kJoinBatch; i++) {
+      if (done + i >= chunks) break;
+      const int chunk = chunk_after(done + i);
+      float values[kWordNumbers] = {};
+      if (word.valid) word.read(values, words[i]);
+      if (adds && word.valid) {
+#pragma unroll
+        for (int n = 0; n < kWordNumbers; n++) {
+          values[n] = fmaf(carry[n], multiplicity, values[n]);
+        }
+        *reinterpret_cast<uint4*>(snapshots + (int64)chunk * kSnapshotBytes) =
+            word.bits_of(values);
+      }
+      const int in_run = (done + i) % JoinDecays::kChunks;
+      const float decay = decays.chunks[kGradient ? run - 1 - in_run : in_run];
+      decay_carry(decay);
+      if (!kGradient || !word.valid) continue;
+      float state[kWordNumbers];
+      word.read(state, state_words[i]);
+      if (segment.first + chunk == 0 && args.initial_sums != nullptr) {
+        word.read_state(state, args.initial_sums + blockIdx.z * sums_size,
+                        args.initial_key_sums + blockIdx.z * (int64)kFeatures, multiplicity);
+      }
+      if (segment.first + chunk == sequence.chunks - 1 && args.final_gradient != nullptr) {
+        word.read_state(values, args.final_gradient + blockIdx.z * sums_size,
+                        args.final_key_gradient + blockIdx.z * (int64)kFeatures, 1);
+      }
+#pragma unroll
+      for (int n = 0; n < kWordNumbers; n++) {
+        products[i] = fmaf(values[n], state[n], products[i]);
+      }
+      products[i] *= decay / multiplicity;  // both have it folded in
+    }
+    if (kGradient) {
+      const float sum = sums_of_four(products);
+      const int i = threadIdx.x % 32 / 8;
+      if (threadIdx.x % 8 == 0 && done + i < chunks && word.index / 32 < kJoinWarps) {
+        args.state_products[(place + chunk_after(done + i)) * kJoinWarps + word.index / 32] = sum;
+      }
+    }
+  }
+  if (!kGradient || !segment.first_of_all || args.initial_gradient == nullptr) return;
+  add_segment(0);
+  if (!word.valid) return;
+  float* target = word.number < sums_size
+                      ? args.initial_gradient + blockIdx.z * sums_size + word.number
+                      : args.initial_key_gradient + blockIdx.z * (int64)kFeatures + word.feature;
+#pragma unroll
+  for (int n = 0; n < kWordNumbers; n++) {
+    if (n < word.count()) target[n] = carry[n] * multiplicity;
+  }
+}
+
+// Adds to each segment's states what precedes the segment. There are at most 256 segments.
+// Grid (kJoinWords / 256 rounded up, segments, batch * key_heads).
 extern "C" __global__ __launch_bounds__(kJoinThreads)
 void join_states(const __grid_constant__ Arguments args) {
-  join_words<false>(args);
+  join<false>(args);
 }
 
 // Adds to each segment's gradients what follows the segment, and leaves the products with the
 // states, and the gradient of the initial state. Same grid.
-extern "C" __global__ __launch_bounds__(kJoinThreads)
+extern "C" __global__ __launch_bounds__(kJoinThreads, 3)
 void join_gradients(const __grid_constant__ Arguments args) {
-  join_words<true>(args);
+  join<true>(args);
 }
 
 // Rows on both sides of a joint, where one call ends and another goes on from its state. Near it a
@@ -1929,16 +2126,16 @@ __device__ __forceinline__ void attend_keys(
 extern "C" __global__ __launch_bounds__(kQueryThreads)
 void query_gradients(const __grid_constant__ Arguments args) {
   QueryShared& shared = *reinterpret_cast<QueryShared*>(shared_memory);
-  const int64 batch = blockIdx.y / args.query_heads;
-  const int64 query_head = blockIdx.y % args.query_heads;
+  const uint32 tiles = (uint32)((args.chunk + kQueryRows - 1) / kQueryRows);  // of a chunk
+  const RowTile tile(tiles, true);
+  const int64 batch = tile.head / args.query_heads;
+  const int64 query_head = tile.head % args.query_heads;
   const int64 head = query_head / (args.query_heads / args.key_heads);
   const Sequence sequence = sequence_of(args, batch);
-  const int64 tiles = (args.chunk + kQueryRows - 1) / kQueryRows;  // of a chunk
-  const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
 
   QueryRange range;
-  range.chunk = tile / tiles;
-  range.row = range.chunk * args.chunk + tile % tiles * kQueryRows;
+  range.chunk = tile.index / tiles;
+  range.row = range.chunk * args.chunk + tile.index % tiles * kQueryRows;
   range.end = min(min(range.row + kQueryRows, (range.chunk + 1) * args.chunk), sequence.tokens);
   if (range.row >= range.end) return;
   range.first = state_start(args, sequence, range.chunk);
@@ -1986,7 +2183,7 @@ void query_gradients(const __grid_constant__ Arguments args) {
       // From its start to row i the state decays by exp(G_i).
       factor *= expf((float)(range.gate_sum[min(lane_rows.token[r], range.end - 1)] -
                              gate_before(args, range.gate_sum, range.chunk)));
-      const float* joint = query_joint(args, blockIdx.y, range.chunk, lane_rows.token[r]);
+      const float* joint = query_joint(args, tile.head, range.chunk, lane_rows.token[r]);
       for (int n = 0; n < kHeadDim / 8; n++) {
         for (int e = 0; e < 2; e++) {
           const int column = n * 8 + 2 * t + e;
@@ -2258,13 +2455,14 @@ __device__ __forceinline__ void attend_head(
 extern "C" __global__ __launch_bounds__(kKeyThreads)
 void key_gradients(const __grid_constant__ Arguments args) {
   KeyShared& shared = *reinterpret_cast<KeyShared*>(shared_memory);
-  const int64 batch = blockIdx.y / args.key_heads;
-  const int64 head = blockIdx.y % args.key_heads;
+  const RowTile tile((uint32)((args.chunk + kKeyRows - 1) / kKeyRows), false);
+  const int64 batch = tile.head / args.key_heads;
+  const int64 head = tile.head % args.key_heads;
   const int64 group = args.query_heads / args.key_heads;
   const Sequence sequence = sequence_of(args, batch);
 
   KeyRange range;
-  range.row = blockIdx.x * (int64)kKeyRows;
+  range.row = tile.index * kKeyRows;
   range.end = min(range.row + kKeyRows, sequence.tokens);
   if (range.row >= range.end) return;
   range.chunk = range.row / args.chunk;
@@ -2312,7 +2510,7 @@ void key_gradients(const __grid_constant__ Arguments args) {
 #pragma unroll
     for (int r = 0; r < 2; r++) {
       const int row = warp_row + r * 8 + g;
-      const float* joint = key_joint(args, sequence, blockIdx.y, range.row + row);
+      const float* joint = key_joint(args, sequence, tile.head, range.row + row);
 #pragma unroll
       for (int n = 0; n < kHeadDim / 8; n++) {
 #pragma unroll

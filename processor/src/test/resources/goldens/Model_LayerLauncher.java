@@ -74,7 +74,8 @@ final class Model_LayerLauncher implements AutoCloseable {
                       /* stateThreads= */ 256,
                       /* stateSharedBytes= */ 17024,
                       /* snapshotBytes= */ 4096L,
-                      /* joinsSegments= */ false)),
+                      /* joinsSegments= */ false,
+                      /* keepsStates= */ false)),
               new KernelImage<>(
                   "sm_90a",
                   "/META-INF/powerattention/Model_LayerLauncher.sm_90a.cu",
@@ -86,7 +87,8 @@ final class Model_LayerLauncher implements AutoCloseable {
                       /* stateThreads= */ 256,
                       /* stateSharedBytes= */ 17024,
                       /* snapshotBytes= */ 4096L,
-                      /* joinsSegments= */ false))),
+                      /* joinsSegments= */ false,
+                      /* keepsStates= */ false))),
           /* backward= */ List.of(
               new KernelImage<>(
                   "sm_80",

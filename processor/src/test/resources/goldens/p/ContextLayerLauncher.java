@@ -78,7 +78,8 @@ public final class ContextLayerLauncher implements AutoCloseable {
                       /* stateThreads= */ 128,
                       /* stateSharedBytes= */ 38400,
                       /* snapshotBytes= */ 299520L,
-                      /* joinsSegments= */ false)),
+                      /* joinsSegments= */ false,
+                      /* keepsStates= */ false)),
               new KernelImage<>(
                   "sm_90a",
                   "/META-INF/powerattention/p/ContextLayerLauncher.sm_90a.cu",
@@ -86,11 +87,12 @@ public final class ContextLayerLauncher implements AutoCloseable {
                       /* outputRows= */ 256,
                       /* outputThreads= */ 640,
                       /* outputSharedBytes= */ 216288,
-                      /* stateFeatures= */ 512,
-                      /* stateThreads= */ 384,
+                      /* stateFeatures= */ 576,
+                      /* stateThreads= */ 512,
                       /* stateSharedBytes= */ 175936,
                       /* snapshotBytes= */ 331776L,
-                      /* joinsSegments= */ true))),
+                      /* joinsSegments= */ true,
+                      /* keepsStates= */ true))),
           /* backward= */ List.of(
               new KernelImage<>(
                   "sm_80",
@@ -111,8 +113,8 @@ public final class ContextLayerLauncher implements AutoCloseable {
                   "sm_90a",
                   "/META-INF/powerattention/p/ContextLayerLauncher.backward.sm_90a.cu",
                   new BackwardTiling(
-                      /* stateFeatures= */ 512,
-                      /* stateThreads= */ 384,
+                      /* stateFeatures= */ 576,
+                      /* stateThreads= */ 512,
                       /* stateSharedBytes= */ 175936,
                       /* queryRows= */ 128,
                       /* queryThreads= */ 256,

@@ -154,6 +154,7 @@ final class BackwardCalls {
     boolean packed = sequences != null;
     Stream stream = options.stream();
     long handle = stream == null ? 0 : stream.handle();
+    boolean chunked = operator.chunked(options.form(), sizes.tokens());
     try {
       if (initial != null) {
         initial.foldWindow(handle);
@@ -168,7 +169,7 @@ final class BackwardCalls {
                   sizes.queryHeads(),
                   sizes.keyHeads(),
                   options.scaleFor(spec.headDim()),
-                  operator.chunked(options.form(), sizes.tokens()),
+                  chunked,
                   inputs.q().backendView(packed),
                   inputs.k().backendView(packed),
                   inputs.v().backendView(packed),
@@ -181,7 +182,7 @@ final class BackwardCalls {
                   initial == null ? null : initial.sumsView(),
                   dInitial == null ? null : dInitial.sumsView(),
                   dFinal == null ? null : dFinal.sumsView(),
-                  saved == null ? null : saved.view(),
+                  saved == null ? null : saved.view(chunked),
                   sequences == null ? null : sequences.view(),
                   handle));
     } finally {

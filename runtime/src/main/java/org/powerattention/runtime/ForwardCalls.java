@@ -6,6 +6,8 @@ import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.spi.ForwardProblem;
+import org.powerattention.runtime.spi.PackedView;
+import org.powerattention.runtime.spi.SavedView;
 
 /** The forward calls of an operator. */
 final class ForwardCalls {
@@ -103,9 +105,16 @@ final class ForwardCalls {
       foldWindow(initial, handle);
       // What a final state held is forgotten, its window included.
       foldWindow(last, handle);
-      if (saved != null) {
-        saved.markEmpty();
-      }
+      boolean chunked = operator.chunked(options.form(), sizes.tokens());
+      PackedView offsets = packed == null ? null : packed.view();
+      boolean reads = chunked && sizes.tokens() > spec.chunk() || initial != null;
+      long stateBytes =
+          saved != null && options.savesStates() && reads
+              ? operator
+                  .program()
+                  .keptStateBytes(sizes.batch(), sizes.tokens(), sizes.keyHeads(), chunked, offsets)
+              : 0;
+      SavedView kept = saved == null ? null : saved.empty(stateBytes, stream);
       operator
           .program()
           .forward(
@@ -116,7 +125,7 @@ final class ForwardCalls {
                   sizes.queryHeads(),
                   sizes.keyHeads(),
                   options.scaleFor(spec.headDim()),
-                  operator.chunked(options.form(), sizes.tokens()),
+                  chunked,
                   inputs.q().backendView(packed != null),
                   inputs.k().backendView(packed != null),
                   inputs.v().backendView(packed != null),
@@ -124,11 +133,11 @@ final class ForwardCalls {
                   y.backendView(packed != null),
                   initial == null ? null : initial.sumsView(),
                   last == null ? null : last.sumsView(),
-                  saved == null ? null : saved.view(),
-                  packed == null ? null : packed.view(),
+                  kept,
+                  offsets,
                   handle));
       if (saved != null) {
-        saved.markFilled(sizes, initial != null);
+        saved.markFilled(sizes, initial != null, chunked, stateBytes > 0);
       }
     } finally {
       // Nothing may be taken for unreachable, and freed, before the work is enqueued.

@@ -11,13 +11,14 @@ import org.jspecify.annotations.Nullable;
  */
 public final class ForwardOptions {
   private static final ForwardOptions DEFAULTS =
-      new ForwardOptions(Form.AUTOMATIC, Double.NaN, null, null, null, null, null);
+      new ForwardOptions(Form.AUTOMATIC, Double.NaN, null, null, null, true, null, null);
 
   private final Form form;
   private final double scale;
   private final @Nullable State initialState;
   private final @Nullable State finalState;
   private final @Nullable SavedForward saved;
+  private final boolean savesStates;
   private final @Nullable PackedSequences packed;
   private final @Nullable Stream stream;
 
@@ -27,6 +28,7 @@ public final class ForwardOptions {
       @Nullable State initialState,
       @Nullable State finalState,
       @Nullable SavedForward saved,
+      boolean savesStates,
       @Nullable PackedSequences packed,
       @Nullable Stream stream) {
     this.form = form;
@@ -34,13 +36,14 @@ public final class ForwardOptions {
     this.initialState = initialState;
     this.finalState = finalState;
     this.saved = saved;
+    this.savesStates = savesStates;
     this.packed = packed;
     this.stream = stream;
   }
 
   /**
-   * Returns the defaults: form by length, scale 1/sqrt(d), no states, nothing saved, sequences of
-   * equal length, the default stream.
+   * Returns the defaults: form by length, scale 1/sqrt(d), no states, nothing saved, savesStates,
+   * sequences of equal length, the default stream.
    */
   public static ForwardOptions defaults() {
     return DEFAULTS;
@@ -48,7 +51,8 @@ public final class ForwardOptions {
 
   /** Asks for a form instead of leaving the choice to the cost model. */
   public ForwardOptions form(Form newForm) {
-    return new ForwardOptions(newForm, scale, initialState, finalState, saved, packed, stream);
+    return new ForwardOptions(
+        newForm, scale, initialState, finalState, saved, savesStates, packed, stream);
   }
 
   /**
@@ -58,7 +62,8 @@ public final class ForwardOptions {
    */
   public ForwardOptions scale(double newScale) {
     Scale.check(newScale);
-    return new ForwardOptions(form, newScale, initialState, finalState, saved, packed, stream);
+    return new ForwardOptions(
+        form, newScale, initialState, finalState, saved, savesStates, packed, stream);
   }
 
   /**
@@ -69,27 +74,42 @@ public final class ForwardOptions {
    * effect on one of its keys.
    */
   public ForwardOptions initialState(State state) {
-    return new ForwardOptions(form, scale, state, finalState, saved, packed, stream);
+    return new ForwardOptions(form, scale, state, finalState, saved, savesStates, packed, stream);
   }
 
   /** Writes the state after the last token here; it may be the initial state. */
   public ForwardOptions finalState(State state) {
-    return new ForwardOptions(form, scale, initialState, state, saved, packed, stream);
+    return new ForwardOptions(form, scale, initialState, state, saved, savesStates, packed, stream);
   }
 
   /** Keeps here what the backward call needs; without, that call computes it again. */
   public ForwardOptions save(SavedForward place) {
-    return new ForwardOptions(form, scale, initialState, finalState, place, packed, stream);
+    return saving(place, true);
+  }
+
+  /**
+   * Keeps here what the backward call needs, but for the states at the chunks' starts, which that
+   * call computes again: slower, with less memory between both. {@link SavedForward#bytes()} tells
+   * how much.
+   */
+  public ForwardOptions saveOutputs(SavedForward place) {
+    return saving(place, false);
+  }
+
+  private ForwardOptions saving(SavedForward place, boolean states) {
+    return new ForwardOptions(form, scale, initialState, finalState, place, states, packed, stream);
   }
 
   /** Takes sequences of different lengths that lie one after another in the tensors. */
   public ForwardOptions packed(PackedSequences sequences) {
-    return new ForwardOptions(form, scale, initialState, finalState, saved, sequences, stream);
+    return new ForwardOptions(
+        form, scale, initialState, finalState, saved, savesStates, sequences, stream);
   }
 
   /** Runs on a stream of the operator's accelerator; without, on its default stream. */
   public ForwardOptions stream(Stream newStream) {
-    return new ForwardOptions(form, scale, initialState, finalState, saved, packed, newStream);
+    return new ForwardOptions(
+        form, scale, initialState, finalState, saved, savesStates, packed, newStream);
   }
 
   /** Returns the form asked for. */
@@ -115,6 +135,11 @@ public final class ForwardOptions {
   /** Returns where to keep what the backward call needs, or null. */
   public @Nullable SavedForward saved() {
     return saved;
+  }
+
+  /** Returns whether the states at the chunks' starts are kept there too. */
+  public boolean savesStates() {
+    return savesStates;
   }
 
   /** Returns where the sequences lie, or null if they are not packed. */

@@ -12,6 +12,8 @@ package org.powerattention.runtime;
  * @param snapshotBytes bytes of one chunk's state snapshot of one key/value head
  * @param joinsSegments whether segments of a sequence are walked once and joined afterwards, and a
  *     multiprocessor holds one block; otherwise they are walked twice, and it holds two
+ * @param keepsStates whether the backward kernels read these snapshots, where they are kept for
+ *     them
  */
 public record ForwardTiling(
     int outputRows,
@@ -21,7 +23,8 @@ public record ForwardTiling(
     int stateThreads,
     int stateSharedBytes,
     long snapshotBytes,
-    boolean joinsSegments)
+    boolean joinsSegments,
+    boolean keepsStates)
     implements Tiling {
   @Override
   public boolean byWarpgroups() {

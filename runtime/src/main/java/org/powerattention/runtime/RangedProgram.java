@@ -1,11 +1,13 @@
 package org.powerattention.runtime;
 
+import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.events.Ranges;
 import org.powerattention.runtime.spi.BackwardProblem;
 import org.powerattention.runtime.spi.CapturedCall;
 import org.powerattention.runtime.spi.DecodeProblem;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.LoadedProgram;
+import org.powerattention.runtime.spi.PackedView;
 import org.powerattention.runtime.spi.PrefillProblem;
 import org.powerattention.runtime.spi.StateView;
 
@@ -48,6 +50,12 @@ final class RangedProgram implements LoadedProgram {
   @Override
   public void foldWindow(StateView state, int batch, int keyHeads, long stream) {
     within("fold", () -> program.foldWindow(state, batch, keyHeads, stream));
+  }
+
+  @Override
+  public long keptStateBytes(
+      int batch, int tokens, int keyHeads, boolean chunked, @Nullable PackedView packed) {
+    return program.keptStateBytes(batch, tokens, keyHeads, chunked, packed);
   }
 
   @Override

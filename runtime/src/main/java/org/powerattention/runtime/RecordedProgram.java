@@ -8,6 +8,7 @@ import org.powerattention.runtime.spi.CapturedCall;
 import org.powerattention.runtime.spi.DecodeProblem;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.LoadedProgram;
+import org.powerattention.runtime.spi.PackedView;
 import org.powerattention.runtime.spi.PrefillProblem;
 import org.powerattention.runtime.spi.StateView;
 
@@ -65,6 +66,12 @@ final class RecordedProgram implements LoadedProgram {
     } finally {
       commit(event, "fold", batch, 0, 0, keyHeads, false);
     }
+  }
+
+  @Override
+  public long keptStateBytes(
+      int batch, int tokens, int keyHeads, boolean chunked, @Nullable PackedView packed) {
+    return program.keptStateBytes(batch, tokens, keyHeads, chunked, packed);
   }
 
   @Override

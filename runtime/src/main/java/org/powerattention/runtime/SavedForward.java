@@ -7,9 +7,16 @@ import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.spi.SavedView;
 
 /**
- * What a forward call keeps for the backward call, so that that need not compute it again: of a
- * normalised operator the outputs before they are rounded [tokens, hq, d] and the sum of each
- * output's weights [tokens, hq], all in fp32; of one that is not normalised nothing, 0 bytes.
+ * What a forward call keeps for the backward call, so that that need not compute it again:
+ *
+ * <ul>
+ *   <li>of a normalised operator, the outputs before they are rounded [tokens, hq, d] and the sum
+ *       of each output's weights [tokens, hq], all in fp32;
+ *   <li>of a call in chunked form, where the device's backward kernels read them (BF16 of degree 2
+ *       on Hopper), the state at each chunk's start, in 16 bits, unless {@link
+ *       ForwardOptions#saveOutputs} leaves them out. Memory for these is taken by the first call
+ *       that keeps them, and kept.
+ * </ul>
  *
  * <p>The backward call reads it along with the forward call's inputs, which it does not hold. It
  * can be used again for each forward call with the same number of tokens and query heads, which
@@ -18,10 +25,16 @@ import org.powerattention.runtime.spi.SavedView;
 public final class SavedForward implements AutoCloseable {
   /** The forward call that filled it: its sizes in words, and where packed sequences lay. */
   @SuppressWarnings("ArrayRecordComponent") // never compared as a whole
-  private record Filled(String sizes, int @Nullable [] offsets, boolean initialState) {
-    static Filled by(CallSizes sizes, boolean initialState) {
+  private record Filled(
+      String sizes,
+      int @Nullable [] offsets,
+      boolean initialState,
+      boolean chunked,
+      boolean states) {
+    static Filled by(CallSizes sizes, boolean initialState, boolean chunked, boolean states) {
       PackedSequences packed = sizes.packed();
-      return new Filled(describe(sizes), packed == null ? null : packed.offsets(), initialState);
+      int[] offsets = packed == null ? null : packed.offsets();
+      return new Filled(describe(sizes), offsets, initialState, chunked, states);
     }
 
     private static String describe(CallSizes sizes) {
@@ -44,6 +57,7 @@ public final class SavedForward implements AutoCloseable {
   private final Lifetime lifetime;
   private final @Nullable Tensor outputs;
   private final @Nullable Tensor weightSums;
+  private volatile @Nullable Tensor states;
   private volatile @Nullable Filled filled;
 
   private SavedForward(
@@ -88,9 +102,15 @@ public final class SavedForward implements AutoCloseable {
     return accelerator;
   }
 
-  /** Returns the bytes of device memory that it takes. */
+  /**
+   * Returns the bytes of device memory that it takes: of the outputs and their sums of weights, and
+   * once a call has kept them, of the states. These are, for each chunk and key/value head, {@code
+   * D (d + 8)} numbers of two bytes and {@code D} of four.
+   */
   public long bytes() {
-    return outputs == null ? 0 : rows * queryHeads * (spec.headDim() + 1L) * Float.BYTES;
+    Tensor kept = states;
+    return (outputs == null ? 0 : rows * queryHeads * (spec.headDim() + 1L) * Float.BYTES)
+        + (kept == null ? 0 : kept.elements() * Float.BYTES);
   }
 
   /** Frees the memory. */
@@ -102,6 +122,10 @@ public final class SavedForward implements AutoCloseable {
     }
     if (weightSums != null) {
       weightSums.close();
+    }
+    Tensor kept = states;
+    if (kept != null) {
+      kept.close();
     }
   }
 
@@ -144,7 +168,7 @@ public final class SavedForward implements AutoCloseable {
       throw new IllegalArgumentException(
           this + " given as saved; run forward with ForwardOptions.save(...) first");
     }
-    Filled needed = Filled.by(sizes, initialState);
+    Filled needed = Filled.by(sizes, initialState, by.chunked, by.states);
     if (!by.sizes.equals(needed.sizes) || !Arrays.equals(by.offsets, needed.offsets)) {
       throw new IllegalArgumentException(
           "saved was filled by a forward call of "
@@ -162,20 +186,49 @@ public final class SavedForward implements AutoCloseable {
     }
   }
 
-  /** Says that what it held is being replaced. */
-  void markEmpty() {
+  /**
+   * Says that what it held is being replaced, and returns the memory that a forward call fills, or
+   * null if it keeps nothing.
+   *
+   * @param stateBytes bytes of the states that the call keeps, or 0
+   * @param stream the call's stream, or null for the default stream
+   */
+  @Nullable SavedView empty(long stateBytes, @Nullable Stream stream) {
     filled = null;
+    Tensor kept = states;
+    if (stateBytes > 0 && (kept == null || kept.elements() * Float.BYTES < stateBytes)) {
+      if (kept != null) {
+        states = null;
+        kept.close();
+      }
+      Layout layout = Layout.contiguous((stateBytes + Float.BYTES - 1) / Float.BYTES);
+      kept = accelerator.allocateFor(stream, DType.FP32, layout);
+      states = kept;
+    }
+    return view(stateBytes > 0 ? kept : null);
   }
 
   /** Says that a forward call has filled it. */
-  void markFilled(CallSizes sizes, boolean initialState) {
-    filled = Filled.by(sizes, initialState);
+  void markFilled(CallSizes sizes, boolean initialState, boolean chunked, boolean keptStates) {
+    filled = Filled.by(sizes, initialState, chunked, keptStates);
   }
 
-  /** Returns the memory, or null if none is needed. */
-  @Nullable SavedView view() {
-    return outputs == null || weightSums == null
-        ? null
-        : new SavedView(outputs.memory(), weightSums.memory());
+  /**
+   * Returns what a backward call can read, or null if that is nothing. States are those of the
+   * form's chunks.
+   */
+  @Nullable SavedView view(boolean chunked) {
+    Filled by = filled;
+    return view(by != null && by.states && by.chunked == chunked ? states : null);
+  }
+
+  private @Nullable SavedView view(@Nullable Tensor kept) {
+    if (outputs == null && kept == null) {
+      return null;
+    }
+    return new SavedView(
+        outputs == null ? null : outputs.memory(),
+        weightSums == null ? null : weightSums.memory(),
+        kept == null ? null : kept.memory());
   }
 }

@@ -23,6 +23,9 @@ import org.powerattention.runtime.spi.TensorView;
 /** The runtime fills the arguments in as the emitted sources declare them. */
 class ForwardArgumentsTest {
   private static final String SOURCE = "Power2Dim64Launcher.sm_90a.cu";
+  private static final ForwardTiling TILING =
+      new ForwardTiling(128, 128, 0, 256, 128, 0, 10, false, false);
+  private static final KeptStates KEPT = new KeptStates(256, 1000);
 
   @Test
   void everyFieldIsWhereTheKernelsReadIt() throws IOException {
@@ -43,13 +46,12 @@ class ForwardArgumentsTest {
             view(500, DType.BF16),
             new StateView(new Place(600), new Place(700), null),
             new StateView(new Place(800), new Place(900), null),
-            new SavedView(new Place(1000), new Place(1100)),
+            new SavedView(new Place(1000), new Place(1100), null),
             new PackedView(new int[] {0, 3000, 5000}, new Place(1200)),
             0);
-    ForwardPlan plan =
-        ForwardPlan.of(problem, new ForwardTiling(128, 128, 0, 256, 128, 0, 10, false), 132);
+    ForwardPlan plan = ForwardPlan.of(problem, TILING, 132);
     Map<String, Object> fields =
-        read(SOURCE, ForwardArguments.of(problem, plan, 31, 17, new Place(1L << 40)));
+        read(SOURCE, ForwardArguments.of(problem, plan, KEPT, 31, 17, new Place(1L << 40)));
 
     long work = 1L << 40;
     Map<String, Object> expected = new LinkedHashMap<>();
@@ -60,6 +62,7 @@ class ForwardArgumentsTest {
     expected.put("y", 500L);
     expected.put("gate_sum", work);
     expected.put("snapshots", work + plan.snapshotOffset());
+    expected.put("snapshot_key_sums", 0L);
     expected.put("segment_states", work + plan.segmentOffset());
     expected.put("initial_sums", 600L);
     expected.put("initial_key_sums", 700L);
@@ -92,18 +95,51 @@ class ForwardArgumentsTest {
     assertThat(fields).containsExactlyEntriesIn(expected);
   }
 
+  /** States that are kept take no workspace, and their key sums lie behind them. */
+  @Test
+  void keptStatesAreWrittenToTheirPlace() throws IOException {
+    ForwardProblem problem = chunked(new SavedView(null, null, new Place(1 << 20)));
+    ForwardPlan plan = ForwardPlan.of(problem, TILING, 132);
+    assertThat(plan.snapshotBytes()).isEqualTo(0);
+    assertThat(plan.statePass()).isTrue();
+    assertThat(plan.outputs()).isTrue();
+    assertThat(read(SOURCE, ForwardArguments.of(problem, plan, KEPT, 0, 0, new Place(1L << 40))))
+        .containsAtLeast("snapshots", 1L << 20, "snapshot_key_sums", (1L << 20) + 256);
+  }
+
   @Test
   void segmentTotalsAreSetInTheirField() throws IOException {
     ForwardProblem problem = small();
-    ForwardPlan plan =
-        ForwardPlan.of(problem, new ForwardTiling(128, 128, 0, 256, 128, 0, 10, false), 132);
-    ByteBuffer arguments = ForwardArguments.of(problem, plan, 0, 0, null);
+    ForwardPlan plan = ForwardPlan.of(problem, TILING, 132);
+    ByteBuffer arguments = ForwardArguments.of(problem, plan, KEPT, 0, 0, null);
     Map<String, Object> before = read(SOURCE, arguments.duplicate().order(arguments.order()));
     ForwardArguments.segmentTotals(arguments, true);
     Map<String, Object> after = read(SOURCE, arguments.duplicate().order(arguments.order()));
     assertThat(after.put("segment_totals", 0L)).isEqualTo(1L);
     assertThat(after).isEqualTo(before);
     assertThat(after).containsAtLeast("offsets", 0L, "saved_outputs", 0L, "saved_weights", 0L);
+  }
+
+  private static ForwardProblem chunked(SavedView saved) {
+    TensorView view = view(100, DType.BF16);
+    return new ForwardProblem(
+        new KernelSpec(2, 64, 64, DType.BF16, true, true),
+        1,
+        1000,
+        1,
+        1,
+        1,
+        true,
+        view,
+        view,
+        view,
+        view(400, DType.FP32),
+        view,
+        null,
+        null,
+        saved,
+        null,
+        0);
   }
 
   static ForwardProblem small() {

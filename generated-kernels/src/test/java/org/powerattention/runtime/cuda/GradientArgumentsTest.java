@@ -25,6 +25,8 @@ import org.powerattention.runtime.spi.WindowView;
 /** The runtime fills the arguments in as the emitted backward sources declare them. */
 class GradientArgumentsTest {
   private static final String SOURCE = "Power2Dim64Launcher.backward.sm_90a.cu";
+  private static final KeptStates KEPT = new KeptStates(256, 1000);
+  private static final SavedView NOTHING = new SavedView(null, null, null);
   private static final BackwardTiling TILING =
       new BackwardTiling(256, 128, 0, 128, 256, 0, 64, 128, 0, false, 2304 * (64 * 2 + 4));
 
@@ -33,8 +35,9 @@ class GradientArgumentsTest {
     BackwardProblem problem = problem(true);
     GradientPlan plan = GradientPlan.of(problem, TILING, 132);
     long work = 1L << 40;
-    SavedView saved = new SavedView(new Place(1400), new Place(1500));
-    Map<String, Object> fields = read(SOURCE, GradientArguments.of(problem, plan, saved, work));
+    SavedView saved = new SavedView(new Place(1400), new Place(1500), null);
+    Map<String, Object> fields =
+        read(SOURCE, GradientArguments.of(problem, plan, saved, KEPT, work));
 
     // 5,000 tokens of 3 heads and chunks of 1,024 in 4 + 2 places; pieces begin at multiples of
     // 256.
@@ -57,6 +60,7 @@ class GradientArgumentsTest {
       expected.put(rows, at);
       at += aligned(6 * 5000 * 4);
     }
+    expected.put("state_key_sums", 0L);
     for (String snapshots : List.of("states", "state_gradients")) {
       expected.put(snapshots, at);
       at += aligned(3 * 6 * 2304L * (64 * 2 + 4));
@@ -112,7 +116,20 @@ class GradientArgumentsTest {
     expected.put("output_scale", 1.0);
     assertThat(fields).containsExactlyEntriesIn(expected);
     assertThat(plan.segments()).isGreaterThan(1);
-    assertThat(GradientArguments.workspaceBytes(problem, plan)).isEqualTo(at - work);
+    assertThat(GradientArguments.workspaceBytes(problem, plan, KEPT)).isEqualTo(at - work);
+  }
+
+  /** What the forward pass kept takes no workspace. */
+  @Test
+  void keptStatesAreReadWhereTheyAre() throws IOException {
+    BackwardTiling tiling =
+        new BackwardTiling(256, 128, 0, 128, 256, 0, 64, 128, 0, true, 2304 * (64 * 2 + 4));
+    BackwardProblem problem = problem(true);
+    GradientPlan plan = GradientPlan.of(problem, tiling, 132);
+    assertThat(plan.stateBytes()).isEqualTo(0);
+    SavedView saved = new SavedView(new Place(1400), new Place(1500), new Place(1 << 20));
+    assertThat(read(SOURCE, GradientArguments.of(problem, plan, saved, KEPT, 1L << 40)))
+        .containsAtLeast("states", 1L << 20, "state_key_sums", (1L << 20) + 256);
   }
 
   @Test
@@ -120,7 +137,7 @@ class GradientArgumentsTest {
     BackwardProblem problem = problem(false);
     GradientPlan plan = GradientPlan.of(problem, TILING, 132);
     assertThat(plan.walks()).isFalse();
-    assertThat(read(SOURCE, GradientArguments.of(problem, plan, null, 1L << 40)))
+    assertThat(read(SOURCE, GradientArguments.of(problem, plan, NOTHING, KEPT, 1L << 40)))
         .containsAtLeast(
             "states", 0L, "state_gradients", 0L, "segment_states", 0L, "state_products", 0L);
   }
@@ -150,13 +167,13 @@ class GradientArgumentsTest {
     ByteBuffer servingBefore = copy(serving);
     BackwardProblem problem = problem(true);
     GradientPlan plan = GradientPlan.of(problem, TILING, 132);
-    ByteBuffer gradients = GradientArguments.of(problem, plan, null, 1L << 40);
+    ByteBuffer gradients = GradientArguments.of(problem, plan, NOTHING, KEPT, 1L << 40);
     ByteBuffer gradientsBefore = copy(gradients);
 
     ForwardProblem forward = ForwardArgumentsTest.small();
-    ForwardTiling tiling = new ForwardTiling(128, 128, 0, 256, 128, 0, 10, false);
+    ForwardTiling tiling = new ForwardTiling(128, 128, 0, 256, 128, 0, 10, false, false);
     ByteBuffer written =
-        ForwardArguments.of(forward, ForwardPlan.of(forward, tiling, 132), 0, 0, null);
+        ForwardArguments.of(forward, ForwardPlan.of(forward, tiling, 132), KEPT, 0, 0, null);
 
     assertThat(written.remaining()).isGreaterThan(0);
     assertThat(serving).isEqualTo(servingBefore);

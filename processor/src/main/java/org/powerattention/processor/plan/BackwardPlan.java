@@ -78,12 +78,23 @@ final class BackwardPlan {
     add(constants, "kStateThreads", state.threads(), "threads of a state block");
     add(constants, "kStateSharedBytes", state.sharedBytes(), "its shared memory, bytes");
     Rows rows = wgmma ? wgmmaRows(constants) : rows(constants);
+    if (wgmma) {
+      constants.add(
+          new Constant(
+              "long long",
+              "kStateBytes",
+              HopperTiling.stateBytes(spec),
+              "state of one head at one chunk's start, as the forward pass leaves it, bytes"));
+    }
     constants.add(
         new Constant(
             "long long",
             "kSnapshotBytes",
             snapshotBytes,
-            "state of one head at one chunk's start, bytes"));
+            wgmma
+                ? "gradient of the same, bytes"
+                : "state of one head at one chunk's start, bytes"));
+    constants.add(RowTiles.turn(snapshotBytes));
     return new BackwardSizes(
         state.features(),
         state.threads(),
@@ -160,7 +171,7 @@ final class BackwardPlan {
     int sourceBytes = GROUPS * GROUP_THREADS * 2 * Long.BYTES;
     int termBytes = 2 * GROUPS * GROUP_ROWS * 4 * Float.BYTES;
     int barrierBytes = slots * 2 * Long.BYTES;
-    int placeBytes = (8 + GROUPS) * Long.BYTES;
+    int placeBytes = (9 + GROUPS) * Long.BYTES;
     int bytes =
         rowBytes
             + Math.max(slots * slabBytes, tokenBytes)

@@ -33,6 +33,7 @@ final class ForwardPlan {
             "kSnapshotBytes",
             sizes.snapshotBytes(),
             "state of one head at one chunk's start, bytes"));
+    constants.add(RowTiles.turn(sizes.snapshotBytes()));
     return sizes;
   }
 }

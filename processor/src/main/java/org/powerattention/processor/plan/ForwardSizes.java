@@ -12,6 +12,8 @@ package org.powerattention.processor.plan;
  * @param snapshotBytes bytes of one chunk's state snapshot of one key/value head
  * @param joinsSegments whether segments of a sequence are walked once and joined afterwards, and a
  *     multiprocessor holds one block; otherwise they are walked twice, and it holds two
+ * @param keepsStates whether the backward kernels read these snapshots, where they are kept for
+ *     them
  */
 public record ForwardSizes(
     int outputRows,
@@ -21,5 +23,6 @@ public record ForwardSizes(
     int stateThreads,
     int stateSharedBytes,
     long snapshotBytes,
-    boolean joinsSegments)
+    boolean joinsSegments,
+    boolean keepsStates)
     implements LaunchSizes {}

@@ -32,6 +32,7 @@ final class FullPrecisionTiling {
         THREADS,
         stateFloats * Float.BYTES + STATE_FEATURES * FEATURE_BYTES,
         spec.stateBytes(),
+        false,
         false);
   }
 }

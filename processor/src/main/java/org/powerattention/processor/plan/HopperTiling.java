@@ -25,6 +25,9 @@ final class HopperTiling {
   /** Registers for the tiles of a thread of the state pass; it needs some 35 more. */
   private static final int STATE_REGISTERS = 152;
 
+  /** The same where three warpgroups multiply. */
+  private static final int THREE_STATE_REGISTERS = 108;
+
   private HopperTiling() {}
 
   /** Registers of a block's threads: setmaxnreg moves them from those that bring to the others. */
@@ -34,7 +37,6 @@ final class HopperTiling {
     int headDim = spec.headDim();
     int columns = columns(spec);
     int slabBytes = ROWS * columns * ELEMENT_BYTES;
-    int slabs = divideUp(spec.featureDim(), ROWS);
 
     // Output: as many rows as registers allow share every operand read from shared memory.
     boolean wide = headDim > 64;
@@ -67,8 +69,9 @@ final class HopperTiling {
         state.features,
         state.threads,
         state.sharedBytes,
-        (long) slabs * slabBytes,
-        true);
+        stateBytes(spec),
+        true,
+        BackwardPlan.usesWgmma(spec, Family.SM_90A));
   }
 
   /**
@@ -80,21 +83,40 @@ final class HopperTiling {
    */
   record State(int features, int threads, int sharedBytes) {}
 
+  /** How a walk's features are shared: among blocks, and a block's among its warpgroups' tiles. */
+  private record Shares(int blocks, int groups, int groupTiles) {
+    /** Returns shares of so many warpgroups that hold up to so many tiles: as few blocks as do. */
+    static Shares of(int slabs, int groups, int mostTiles) {
+      int blocks = divideUp(slabs, groups * mostTiles);
+      return new Shares(blocks, groups, divideUp(slabs, groups * blocks));
+    }
+
+    /** Returns the tiles of all, some of which may be empty. */
+    int tiles() {
+      return blocks * groups * groupTiles;
+    }
+  }
+
   /**
-   * Plans the blocks of a walk. A warpgroup's accumulators are its features times all columns; as
-   * few blocks as hold all slabs share them evenly.
+   * Plans the blocks of a walk. A warpgroup's accumulators are its features times all columns.
+   * Three warpgroups hide more than two, but hold fewer tiles each, and those that bring have fewer
+   * registers, too few for wide heads; they are taken where that leaves fewer tiles empty.
    */
   static State state(KernelSpec spec, List<Constant> constants) {
     int headDim = spec.headDim();
     int columns = columns(spec);
     int slabs = divideUp(spec.featureDim(), ROWS);
     int tileRegisters = columns / 2 + (spec.degree() > 2 ? 8 : 0); // sums, and which features
-    int mostTiles = STATE_REGISTERS / tileRegisters;
-    int groups = Math.min(2, slabs);
-    int blocks = divideUp(slabs, groups * mostTiles);
-    int groupTiles = divideUp(slabs, groups * blocks);
     boolean wide = headDim > 64;
+    Shares shares = Shares.of(slabs, Math.min(2, slabs), STATE_REGISTERS / tileRegisters);
     Registers registers = wide ? new Registers(184, 136) : new Registers(224, 56);
+    Shares three = Shares.of(slabs, 3, THREE_STATE_REGISTERS / tileRegisters);
+    if (!wide && slabs >= 3 && three.tiles() < shares.tiles()) {
+      shares = three;
+      registers = new Registers(152, 56);
+    }
+    int groups = shares.groups;
+    int groupTiles = shares.groupTiles;
     int stages = wide ? 3 : 4;
     int keyCopies = spec.degree() > 1 ? 2 : 1;
     int stageBytes =
@@ -119,6 +141,11 @@ final class HopperTiling {
         "registers of a thread of these");
     add(constants, "kStateBringerRegisters", registers.bringer, "of a thread that brings operands");
     return new State(groups * groupTiles * ROWS, (groups + 1) * GROUP, sharedBytes);
+  }
+
+  /** Returns the bytes of the snapshot of a head's state that the state pass writes: slabs. */
+  static long stateBytes(KernelSpec spec) {
+    return (long) divideUp(spec.featureDim(), ROWS) * ROWS * columns(spec) * ELEMENT_BYTES;
   }
 
   /** Returns the bytes of rows that threads copy, in panels of panels.cuh. */

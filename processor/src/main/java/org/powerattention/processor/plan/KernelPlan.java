@@ -67,6 +67,7 @@ public record KernelPlan(
     symbols.put("NORMALIZED", spec.normalized() ? 1 : 0);
     symbols.put("SM90", family == Family.SM_90A ? 1 : 0);
     symbols.put("WGMMA", usesWgmma(spec, part, family) ? 1 : 0);
+    symbols.put("KEEPS_STATES", BackwardPlan.usesWgmma(spec, family) ? 1 : 0);
     symbols.put("STRIP", BackwardPlan.stripColumns(spec));
     return symbols;
   }

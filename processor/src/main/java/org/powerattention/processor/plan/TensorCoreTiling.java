@@ -68,6 +68,7 @@ final class TensorCoreTiling {
         stateWarps * WARP,
         stateShared,
         snapshotBytes,
+        false,
         false);
   }
 }

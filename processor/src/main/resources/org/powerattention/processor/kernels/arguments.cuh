@@ -9,7 +9,9 @@ struct Arguments {
   const float* log_gate;
   element* y;                  // null where only saved_outputs is asked for
   double* gate_sum;            // workspace [key_heads, all_tokens]
-  unsigned char* snapshots;    // workspace [key_heads, all_chunks, kSnapshotBytes]
+  unsigned char* snapshots;    // [key_heads, all_chunks, kSnapshotBytes], of the workspace unless
+                               // kept for the backward pass
+  float* snapshot_key_sums;    // z of the snapshots [key_heads, all_chunks, kFeatures], if kept
   float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
   const float* initial_sums;   // S before the first token [batch, key_heads, kFeatures, kHeadDim]
   const float* initial_key_sums;  // z before the first token [batch, key_heads, kFeatures]

@@ -4,7 +4,6 @@
 // queries.
 constexpr int kGradientWarps = kGroups * 4;
 static_assert(kGradientThreads == kGroups * 128, "the launch must match");
-constexpr int kSlabFeatures = 64;
 constexpr int kSlabs = kFeatures / kSlabFeatures;
 constexpr int kSlabElements = kSlabFeatures * kHeadDim;
 static_assert(kFeatures % kSlabFeatures == 0, "slabs are whole");
@@ -43,6 +42,7 @@ struct __align__(16) ColumnSource {
 
 // What a block knows of its place. It is kept in shared memory because registers hold accumulators.
 struct BlockPlace {
+  uint32 head;       // of the rows, among all of the batch
   int64 chunk;
   int64 row;         // token of the block's first row
   int64 end;         // one past the last token that rows meet
@@ -66,7 +66,7 @@ struct GradientShared {
   element u[kTileElements<kGradientRows>];
   union {
     float4 dx[kGradientWarps][kHeadDim / 8][32];  // from the state; each number is one lane's own
-    element key_sums[2][kHeadDim * kHeadDim];     // images, see write_key_sums
+    element key_sums[2][kHeadDim * kHeadDim];     // core matrices, see write_key_sums
   };
   union {
     element slabs[kSlots][kSlabElements];
@@ -91,6 +91,12 @@ __device__ __forceinline__ void load_tokens(
   source = ColumnSource{from.x + x_distance, from.u + u_distance};
 }
 
+// A condition on which a warp's lanes agree, so that the compiler knows that they do: it keeps what
+// depends on it in uniform registers, where products want the descriptions of their operands.
+__device__ __forceinline__ bool agreed(bool condition) {
+  return __any_sync(0xffffffff, condition);
+}
+
 // This thread's warpgroup of the block.
 struct Group {
   int index;
@@ -99,7 +105,11 @@ struct Group {
   bool active;  // whether any of the group's are
 
   __device__ __forceinline__ Group(int rows) : rows(rows) {
-    const int warp = __shfl_sync(0xffffffff, threadIdx.x / 32, 0);  // uniform to the compiler too
+    int warp = 0;
+#pragma unroll
+    for (int bit = 1; bit < kGradientWarps; bit *= 2) {
+      if (agreed(threadIdx.x & bit * 32)) warp += bit;
+    }
     index = warp / 4;
     row = warp * 16;
     active = first() < rows;
@@ -117,17 +127,19 @@ struct Group {
   __device__ __forceinline__ int valid_row(int r) const { return min(lane_row(r), rows - 1); }
 };
 
-// The slabs of a snapshot, which pass through shared memory one after another; the
-// block's first warp keeps them on their way.
+// The slabs of a snapshot, without columns of z, which pass through shared memory one after another;
+// the block's first warp keeps them on their way.
 struct SlabRing {
   GradientShared& shared;
   const unsigned char* snapshot;
+  int bytes;   // of its slabs
   int slab;    // the next one
   int slot;    // its place
   int parity;  // and how often that has been filled, modulo 2
 
-  __device__ __forceinline__ SlabRing(GradientShared& shared, const unsigned char* snapshot)
-      : shared(shared), snapshot(snapshot), slab(0), slot(0), parity(0) {}
+  __device__ __forceinline__ SlabRing(
+      GradientShared& shared, const unsigned char* snapshot, int bytes)
+      : shared(shared), snapshot(snapshot), bytes(bytes), slab(0), slot(0), parity(0) {}
 
   // In thread 0, once in a kernel, before a barrier.
   __device__ __forceinline__ void start() {
@@ -170,9 +182,9 @@ struct SlabRing {
   static constexpr int kLag = 2;
 
   __device__ __forceinline__ void copy(int index, int place) {
-    constexpr int bytes = kSlabElements * sizeof(element);
+    constexpr int copied = kSlabElements * sizeof(element);
     uint64& arrived = shared.slab_arrived[place];
-    barrier_expect(arrived, bytes);
-    copy_bulk(shared.slabs[place], snapshot + (int64)index * bytes, bytes, arrived);
+    barrier_expect(arrived, copied);
+    copy_bulk(shared.slabs[place], snapshot + (int64)index * bytes, copied, arrived);
   }
 };

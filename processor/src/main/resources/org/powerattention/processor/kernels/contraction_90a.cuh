@@ -62,7 +62,7 @@ __device__ __forceinline__ void contract_state(
       wgmma_fence();
 #pragma unroll
       for (int s = 0; s < kHeadDim / 16; s++) {
-        wgmma_registers<false>(dphi, u[s], features + s * kNextColumns, s > 0);
+        wgmma_registers<false>(dphi, u[s], features + s * kNextColumns<kSlabFeatures>, s > 0);
       }
       wgmma_commit();
       const element* two = x.piece(second_tile) + pair;
@@ -119,10 +119,12 @@ __device__ __forceinline__ void read_state(
           phi[s][2 + r] = operand_times(both_high(xi[r][s]), xj[r]);
         }
       }
-      const Operand state = summed_rows(ring.next());
+      const Operand state = summed_rows<kSlabFeatures>(ring.next());
       wgmma_fence();
 #pragma unroll
-      for (int s = 0; s < 4; s++) rows.add_product(phi[s], state + s * kNextRows);
+      for (int s = 0; s < 4; s++) {
+        rows.add_product<kSlabFeatures>(phi[s], state + s * kNextFeatures);
+      }
       wgmma_commit();
       wgmma_wait<0>();
       rows.results();
@@ -137,9 +139,9 @@ __device__ __forceinline__ void read_state(
 __device__ __forceinline__ void write_key_sums(GradientShared& shared, const float* z) {
 #pragma unroll 2
   for (int i = threadIdx.x; i < kHeadDim * (kHeadDim / 8); i += kGradientThreads) {
-    const int row_tile = i / kHeadDim;  // eight columns of a row, in the order of the image
+    const int tile = i / kHeadDim;  // eight columns of a row, in the order of summed_rows
+    const int row_tile = i / 8 % (kHeadDim / 8);
     const int row = i % 8;
-    const int tile = i / 8 % (kHeadDim / 8);
     const int low = min(row_tile, tile);
     const int pair = low * kTiles - low * (low - 1) / 2 + max(row_tile, tile) - low;
     float values[8];
@@ -175,7 +177,8 @@ __device__ __forceinline__ void contract_key_sums(
   for (int part = 0; part < 2; part++) {
 #pragma unroll
     for (int s = 0; s < kHeadDim / 16; s++) {
-      rows.add_product(x[s], summed_rows(shared.key_sums[part]) + s * kNextRows, part + s > 0);
+      rows.add_product<kHeadDim>(
+          x[s], summed_rows<kHeadDim>(shared.key_sums[part]) + s * kNextFeatures, part + s > 0);
     }
   }
   wgmma_commit();

@@ -1,16 +1,29 @@
 #pragma once
-// Operands in shared memory are core matrices: 8 rows of 8 elements, 128 bytes without a gap. Those
-// of 8 rows of a matrix with `columns` columns lie one after another, then those of the next 8 rows.
-template <int kColumns>
-__device__ __forceinline__ int core_place(int row, int column) {
-  return row / 8 * (8 * kColumns) + column / 8 * 64 + row % 8 * 8 + column % 8;
+// A slab has 64 features of a state, as wgmma reads it: core matrices of 8 features by 8 columns, 128
+// bytes without a gap. Those of 8 columns lie one after another, then those of the next 8; the column
+// of z comes last, so that what reads S alone copies the slab's beginning.
+constexpr int kSlabFeatures = 64;
+
+__device__ __forceinline__ int slab_place(int feature, int column) {
+  return column / 8 * (8 * kSlabFeatures) + feature / 8 * 64 + feature % 8 * 8 + column % 8;
 }
 
-// Describes an operand whose rows are summed over: 16 rows by all columns.
-template <int kColumns>
-__device__ __forceinline__ uint64 summed_rows(const void* rows) {
-  return (uint64)((shared_address(rows) & 0x3ffff) >> 4) | (uint64)kColumns << 16 |
-         (uint64)8 << 32;
+// Distances in units of 16 bytes: of 16 features of a slab, and of 16 columns of such a matrix with so
+// many rows.
+constexpr int kNextFeatures = 16;
+
+template <int kRows>
+constexpr int kNextColumns = 2 * kRows;
+
+// An operand that is summed over the rows of such a matrix, its first 16.
+template <int kRows>
+__device__ __forceinline__ Operand summed_rows(const element* matrix) {
+  return operand(matrix, 8, kRows);
+}
+
+// An operand that is summed over a slab's columns, its first 16.
+__device__ __forceinline__ Operand summed_columns(const element* slab) {
+  return operand(slab, kSlabFeatures, 8);
 }
 
 // 1, which the compiler cannot know. Where sums go from one run of products to the next untouched, it

@@ -1,34 +1,34 @@
 #pragma once
 
-// Takes over a state of the caller's. Its gradient has multiplicities folded in, which the tiles
-// leave out.
-template <bool kGradient>
-__device__ __forceinline__ void read_state(
+// Takes over the gradient of the caller's final state, which has multiplicities folded in: the tiles
+// leave them out.
+__device__ __forceinline__ void read_gradient(
     StateTiles& tiles, const float* sums, const float* key_sums) {
-  tiles.for_each([&](float& value, int tile, int feature, int column) {
+  tiles.for_each([&](float& value, int, int feature, int column) {
     value = column < kHeadDim ? sums[(int64)feature * kHeadDim + column] : key_sums[feature];
-    if (kGradient) value /= tiles.multiplicity(tile);
+    value /= FeatureBlock(feature / 16).multiplicity();
   });
 }
 
-// Writes this block's part of a snapshot: S as an image, z [kFeatures] in fp32, with the
-// multiplicities that the tiled symmetric power leaves out folded in.
+// Writes this block's part of a snapshot: dS in slabs, dz [kFeatures] in fp32, with the multiplicities
+// that the tiled symmetric power leaves out folded in.
 __device__ __forceinline__ void write_snapshot(const StateTiles& tiles, unsigned char* snapshot) {
+  const int first_block = StateTiles::first_block();
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
-  element* image = reinterpret_cast<element*>(snapshot);
 #pragma unroll
   for (int i = 0; i < kGroupTiles; i++) {
-    const int block = tiles.first_block + i * 4;
+    const int block = first_block + i * 4;
     if (block >= kFeatures / 16) continue;
-    const float multiplicity = tiles.multiplicity(i);
+    const float multiplicity = block_of_tile(first_block, i).multiplicity();
+    element* slab = reinterpret_cast<element*>(snapshot) + block / 4 * (kSlabFeatures * kHeadDim);
+    element* own = slab + slab_place(block % 4 * 16 + g, 2 * t);
 #pragma unroll
     for (int n = 0; n < kHeadDim / 8; n++) {
 #pragma unroll
       for (int half = 0; half < 2; half++) {
         const float* two = &tiles.sums[i][n * 4 + half * 2];
-        const int place = core_place<kHeadDim>(block * 16 + half * 8 + g, n * 8 + 2 * t);
-        *reinterpret_cast<uint32*>(image + place) =
+        *reinterpret_cast<uint32*>(own + slab_place(half * 8, n * 8)) =
             elements_of(two[0] * multiplicity, two[1] * multiplicity);
       }
     }
@@ -69,6 +69,8 @@ struct QueryWeights {
 #else
   float scale;
 #endif
+
+  static constexpr bool kCounts = false;
 
   struct Numbers {
     double gate;
@@ -120,91 +122,66 @@ struct QueryWeights {
   }
 };
 
-// A walk along a segment of a sequence, of state_walk or of state_gradient_walk.
-template <bool kGradient>
-struct Walk {
-  const Arguments& args;
-  const Sequence& sequence;
-  Segment segment;
-  int64 batch;
-  int64 head;
-  int heads;   // whose tokens a chunk's sum has
-  bool whole;  // whether the last chunk's tokens, in the order of the walk, matter to another segment
+// Brings the queries of a chunk that one of the heads has, and their dy.
+__device__ __forceinline__ void bring_queries(
+    const Arguments& args, const Sequence& sequence, StateShared& shared, int64 batch, int64 head,
+    int64 query_head, int64 chunk, int64 first, int64 end, StepPlace& place) {
+  TokenRange range;
+  range.k = head_rows(args.q, args.q_strides, sequence, batch, query_head);
+  range.v = head_rows(args.dy, args.dy_strides, sequence, batch, query_head);
+  range.k_stride = args.q_strides.token;
+  range.v_stride = args.dy_strides.token;
+  range.k_aligned = is_aligned(args.q, args.q_strides);
+  range.v_aligned = is_aligned(args.dy, args.dy_strides);
+  const QueryWeights terms(args, sequence, head, query_head, chunk);
+  bring_tokens(shared, range, terms, first, end, place);
+}
 
-  __device__ __forceinline__ Walk(const Arguments& args, const Sequence& sequence)
-      : args(args),
-        sequence(sequence),
-        segment(segment_of(args, sequence, blockIdx.y)),
-        batch(blockIdx.z / args.key_heads),
-        head(blockIdx.z % args.key_heads),
-        heads(kGradient ? (int)(args.query_heads / args.key_heads) : 1),
-        whole(kGradient ? !segment.first_of_all || args.initial_gradient != nullptr
-                        : !segment.last_of_all) {}
-
-  // Calls body(chunk, first, end, taken) for all chunks; tokens [first, end) are taken in behind the
-  // chunk's snapshot, if `taken`.
-  template <typename Body>
-  __device__ __forceinline__ void for_each_chunk(Body body) const {
+// Calls body(chunk, first, end, taken) for the chunks of a segment, from the last one on; queries
+// [first, end) are taken in behind the chunk's snapshot, if `taken`: those of the first chunk matter
+// only to what precedes the segment, if that is `wanted`.
+template <typename Body>
+__device__ __forceinline__ void for_each_chunk(
+    const Arguments& args, const Sequence& sequence, const Segment& segment, bool wanted, Body body) {
 #pragma unroll 1
-    for (int64 i = segment.first; i < segment.end; i++) {
-      const int64 chunk = kGradient ? segment.first + segment.end - 1 - i : i;
-      int64 first = state_start(args, sequence, chunk);
-      int64 end = state_start(args, sequence, chunk + 1);
-      if (kGradient) {
-        // The first rows' share of the gradient of the initial state is joint_gradient's.
-        first = chunk == 0 ? kOverlap : chunk * args.chunk;
-        end = min((chunk + 1) * args.chunk, sequence.tokens);
-      }
-      body(chunk, first, end, whole || i + 1 < segment.end);
-    }
+  for (int64 chunk = segment.end - 1; chunk >= segment.first; chunk--) {
+    // The first rows' share of the gradient of the initial state is joint_gradient's.
+    const int64 first = chunk == 0 ? kOverlap : chunk * args.chunk;
+    const int64 end = min((chunk + 1) * args.chunk, sequence.tokens);
+    body(chunk, first, end, wanted || chunk > segment.first);
   }
+}
 
-  // Brings the tokens of one of the heads.
-  __device__ __forceinline__ void bring(
-      StateShared& shared, int64 chunk, int64 first, int64 end, int member, StepPlace& place) const {
-    TokenRange range;
-    if (kGradient) {
-      const int64 query_head = head * heads + member;
-      range.k = head_rows(args.q, args.q_strides, sequence, batch, query_head);
-      range.v = head_rows(args.dy, args.dy_strides, sequence, batch, query_head);
-      range.k_stride = args.q_strides.token;
-      range.v_stride = args.dy_strides.token;
-      range.k_aligned = is_aligned(args.q, args.q_strides);
-      range.v_aligned = is_aligned(args.dy, args.dy_strides);
-      const QueryWeights terms(args, sequence, head, query_head, chunk);
-      bring_tokens(shared, range, terms, first, end, place);
-    } else {
-      range.k = head_rows(args.k, args.k_strides, sequence, batch, head);
-      range.v = head_rows(args.v, args.v_strides, sequence, batch, head);
-      range.k_stride = args.k_strides.token;
-      range.v_stride = args.v_strides.token;
-      range.k_aligned = is_aligned(args.k, args.k_strides);
-      range.v_aligned = is_aligned(args.v, args.v_strides);
-      const KeyTerms terms(args, sequence, head, chunk, end);
-      bring_tokens(shared, range, terms, first, end, place);
-    }
-  }
-};
-
-// A snapshot for each chunk of a segment, and where `whole`, the segment's own state behind the last
-// one.
-template <bool kGradient>
-__device__ __forceinline__ void walk_segment(const Arguments& args) {
+// The gradient dS of the state at each chunk's state_start, without multiplicities, from the end:
+//   dS <- exp(G_last) dS + sum_i exp(G_i) phi(q_i) u_i^T,  u_i = r_i (dy_i, -<dy_i, y_i>)
+// over the chunk's queries, of all query heads that read the key/value head. What is kept for a
+// chunk is dS at the *next* one's state_start, which the chunk's keys need. Segments of a sequence are
+// walked at the same time, each but the last from zero, and their own gradients left in
+// segment_gradients; join_gradients adds what follows them.
+// Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads).
+extern "C" __global__ __launch_bounds__(kStateThreads, 1)
+void state_gradient_walk(const __grid_constant__ Arguments args) {
   StateShared& shared = *reinterpret_cast<StateShared*>(shared_memory);
-  const Sequence sequence = sequence_of(args, blockIdx.z / args.key_heads);
+  const int64 batch = blockIdx.z / args.key_heads;
+  const int64 head = blockIdx.z % args.key_heads;
+  const int heads = (int)(args.query_heads / args.key_heads);
+  const Sequence sequence = sequence_of(args, batch);
   if (blockIdx.y >= segment_count(args, sequence)) return;
-  const Walk<kGradient> walk(args, sequence);
+  const Segment segment = segment_of(args, sequence, blockIdx.y);
+  const bool whole = !segment.first_of_all || args.initial_gradient != nullptr;
   if (threadIdx.x == 0) shared.start();
   __syncthreads();
 
   StepPlace place;
   if (threadIdx.x >= kStateMultipliers) {
     give_registers<kStateBringerRegisters>();
-    walk.for_each_chunk([&](int64 chunk, int64 first, int64 end, bool taken) {
+    for_each_chunk(args, sequence, segment, whole,
+                   [&](int64 chunk, int64 first, int64 end, bool taken) {
       if (!taken || first >= end) return;
 #pragma unroll 1
-      for (int member = 0; member < walk.heads; member++) {
-        walk.bring(shared, chunk, first, end, member, place);
+      for (int member = 0; member < heads; member++) {
+        bring_queries(args, sequence, shared, batch, head, head * heads + member, chunk, first, end,
+                      place);
       }
     });
     copy_wait();
@@ -213,21 +190,18 @@ __device__ __forceinline__ void walk_segment(const Arguments& args) {
 
   take_registers<kStateMultiplierRegisters>();
   const int64 sums_size = (int64)kFeatures * kHeadDim;
-  const bool begins = kGradient ? walk.segment.last_of_all : walk.segment.first_of_all;
-  const float* sums = kGradient ? args.final_gradient : args.initial_sums;
-  const float* key_sums = kGradient ? args.final_key_gradient : args.initial_key_sums;
   StateTiles tiles;
-  if (begins && sums != nullptr) {
-    read_state<kGradient>(
-        tiles, sums + blockIdx.z * sums_size, key_sums + blockIdx.z * (int64)kFeatures);
+  if (segment.last_of_all && args.final_gradient != nullptr) {
+    read_gradient(tiles, args.final_gradient + blockIdx.z * sums_size,
+                  args.final_key_gradient + blockIdx.z * (int64)kFeatures);
   }
 #if GATED
-  const double* gate_sum = args.gate_sum + token_place(args, sequence, walk.head);
+  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
 #endif
-  unsigned char* snapshots = kGradient ? args.state_gradients : args.states;
-  walk.for_each_chunk([&](int64 chunk, int64 first, int64 end, bool taken) {
+  for_each_chunk(args, sequence, segment, whole,
+                   [&](int64 chunk, int64 first, int64 end, bool taken) {
     write_snapshot(
-        tiles, snapshots + chunk_place(args, sequence, walk.head, chunk) * kSnapshotBytes);
+        tiles, args.state_gradients + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
     if (!taken) return;
 #if GATED
     tiles.decay(expf((float)chunk_log_decay(args, sequence, gate_sum, chunk)));
@@ -235,34 +209,14 @@ __device__ __forceinline__ void walk_segment(const Arguments& args) {
     tiles.decay(unknown_one(args));
 #endif
     if (first >= end) return;
-    add_steps(tiles, shared, step_count(first, end) * walk.heads, place);
+    add_steps(tiles, shared, step_count(first, end) * heads, place);
 #if NORMALIZED
     add_parts_of_key_sums(tiles);
 #endif
   });
-  if (walk.whole) {
-    float* own = (kGradient ? args.segment_gradients : args.segment_states) +
-                 (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers;
+  if (whole) {
+    float* own =
+        args.segment_gradients + (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers;
     write_state(tiles, own, own + sums_size);
   }
-}
-
-// The state S at each chunk's state_start, over the tokens from one to the next:
-//   S <- exp(G_last) S + sum_j exp(G_last - G_j) phi(k_j) v_j^T
-// with G from the former on. Segments of a sequence are walked at the same time, each but the first
-// from zero; join_states adds what precedes them.
-// Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads).
-extern "C" __global__ __launch_bounds__(kStateThreads, 1)
-void state_walk(const __grid_constant__ Arguments args) {
-  walk_segment<false>(args);
-}
-
-// The gradient dS of the state at each chunk's state_start, without multiplicities, from the end:
-//   dS <- exp(G_last) dS + sum_i exp(G_i) phi(q_i) u_i^T,  u_i = r_i (dy_i, -<dy_i, y_i>)
-// over the chunk's queries, of all query heads that read the key/value head. What is kept for a
-// chunk is dS at the *next* one's state_start, which the chunk's keys need. Segments begin at zero,
-// but for the last; join_gradients adds what follows them. Same grid.
-extern "C" __global__ __launch_bounds__(kStateThreads, 1)
-void state_gradient_walk(const __grid_constant__ Arguments args) {
-  walk_segment<true>(args);
 }

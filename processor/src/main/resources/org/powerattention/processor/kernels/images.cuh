@@ -1,24 +1,8 @@
 #pragma once
-// An image is a matrix of kHeadDim columns in shared memory as wgmma reads it: of tokens, in panels;
-// of a state, in core matrices without a swizzle, 8 rows by 8 columns each, 128 contiguous bytes, row
-// after row: first all that make up rows 0 to 7, then those of rows 8 to 15, and so on.
+// An image is a matrix of kHeadDim columns in shared memory as wgmma reads it: of tokens, in panels.
 constexpr int kGradientRows = kGroups * 64;  // tokens of a block
 constexpr int kColumns = 64;                 // and of a step
 typedef PanelRow<kGradientRows> TokenRow;
-
-// Distances between core matrices in units of 16 bytes.
-constexpr int kNextColumns = 16;         // distance of 16 columns
-constexpr int kNextRows = 2 * kHeadDim;  // distance of 16 rows
-
-// An operand that is summed over a state's columns.
-__device__ __forceinline__ Operand summed_columns(const element* image) {
-  return operand(image, 8, kHeadDim);
-}
-
-// An operand that is summed over a state's rows.
-__device__ __forceinline__ Operand summed_rows(const element* image) {
-  return operand(image, kHeadDim, 8);
-}
 
 // What a thread copies of an image of tokens: eight columns of a row and of every kPassRows-th behind
 // it.
@@ -87,9 +71,8 @@ __device__ __forceinline__ void load_fragments(
 // Starts d = products of 64 tokens of a block, from `rows` on, with the 64 of a step.
 __device__ __forceinline__ void multiply_rows(
     float (&d)[32], const element* rows, const element* columns) {
-  Operand a = panel_columns(rows);
+  const Operand a = panel_columns(rows);
   const Operand b = panel_columns(columns);
-  keep(a.low);
 #pragma unroll
   for (int column = 0; column < kHeadDim; column += 16) {
     wgmma_shared(d, a + panel_distance<kGradientRows>(column),
@@ -131,12 +114,15 @@ struct Rows {
     }
   }
 
-  // Adds a times 16 rows of a state's image, given by summed_rows; or is that, unless `accumulate`.
+  // Adds a times 16 rows of a matrix of so many, given by summed_rows; or is that, unless
+  // `accumulate`.
+  template <int kRows>
   __device__ __forceinline__ void add_product(
-      const uint32 (&a)[4], Operand image, bool accumulate = true) {
+      const uint32 (&a)[4], Operand matrix, bool accumulate = true) {
 #pragma unroll
     for (int s = 0; s < kStrips; s++) {
-      wgmma_registers<true>(strips[s], a, image + s * kStrip, accumulate);
+      wgmma_registers<true>(
+          strips[s], a, matrix + s * (kStrip / 16) * kNextColumns<kRows>, accumulate);
     }
   }
 
@@ -145,10 +131,11 @@ struct Rows {
     uint32 a[4][4];
 #pragma unroll
     for (int s = 0; s < 4; s++) operand_of(a[s], d, s);
+    const Operand first = panel_rows<kColumns>(image, 0);
     wgmma_fence();
 #pragma unroll
     for (int s = 0; s < 4; s++) {
-      const Operand tokens = panel_rows<kColumns>(image, s * 16);
+      const Operand tokens = first + s * 16 * (kPanelColumns / 8);
 #pragma unroll
       for (int strip = 0; strip < kStrips; strip++) {
         wgmma_registers<true>(

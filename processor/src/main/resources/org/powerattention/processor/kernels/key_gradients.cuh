@@ -223,13 +223,14 @@ __device__ __forceinline__ void attend_head(
 extern "C" __global__ __launch_bounds__(kKeyThreads)
 void key_gradients(const __grid_constant__ Arguments args) {
   KeyShared& shared = *reinterpret_cast<KeyShared*>(shared_memory);
-  const int64 batch = blockIdx.y / args.key_heads;
-  const int64 head = blockIdx.y % args.key_heads;
+  const RowTile tile((uint32)((args.chunk + kKeyRows - 1) / kKeyRows), false);
+  const int64 batch = tile.head / args.key_heads;
+  const int64 head = tile.head % args.key_heads;
   const int64 group = args.query_heads / args.key_heads;
   const Sequence sequence = sequence_of(args, batch);
 
   KeyRange range;
-  range.row = blockIdx.x * (int64)kKeyRows;
+  range.row = tile.index * kKeyRows;
   range.end = min(range.row + kKeyRows, sequence.tokens);
   if (range.row >= range.end) return;
   range.chunk = range.row / args.chunk;
@@ -281,7 +282,7 @@ void key_gradients(const __grid_constant__ Arguments args) {
 #pragma unroll
     for (int r = 0; r < 2; r++) {
       const int row = warp_row + r * 8 + g;
-      const float* joint = key_joint(args, sequence, blockIdx.y, range.row + row);
+      const float* joint = key_joint(args, sequence, tile.head, range.row + row);
 #pragma unroll
       for (int n = 0; n < kHeadDim / 8; n++) {
 #pragma unroll

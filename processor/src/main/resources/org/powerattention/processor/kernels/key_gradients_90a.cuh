@@ -152,41 +152,43 @@ template <typename Body>
 __device__ __forceinline__ void for_each_joint(
     const Arguments& args, const BlockPlace& place, const Group& group, Body body) {
   if (args.key_joints == nullptr) return;
-  const Sequence sequence = sequence_of(args, blockIdx.y / (uint32)args.key_heads);
+  const Sequence sequence = sequence_of(args, place.head / (uint32)args.key_heads);
 #pragma unroll
   for (int r = 0; r < 2; r++) {
     const float* joint =
-        key_joint(args, sequence, blockIdx.y, place.row + group.lane_row(r));
+        key_joint(args, sequence, place.head, place.row + group.lane_row(r));
     if (joint != nullptr) body(r, joint);
   }
 }
 
-// dk (or dv, kValues) of kGradientRows tokens of one key/value head, over all query heads that read
-// it: block x is a tile of keys between two chunks' state_starts, block y a batch entry and head.
-// Each warpgroup has 64 keys. First the part of the state's gradient: its slabs pass through shared
-// memory, while dphi = dS v is contracted with k, or phi(k) dS summed. Then the queries, 64 at a
-// step.
+// dk (or dv, kValues) of kGradientRows tokens of one key/value head, which lie between two chunks'
+// state_starts, over all query heads that read it. Each warpgroup has 64 keys. First the part of the
+// state's gradient: its slabs pass through shared memory, while dphi = dS v is contracted with k, or
+// phi(k) dS summed. Then the queries, 64 at a step.
 template <bool kValues>
 __device__ __forceinline__ void key_gradients_of(const Arguments& args, GradientShared& shared) {
   BlockPlace& place = shared.place;
   const uint32 key_heads = (uint32)args.key_heads;
-  const int64 batch = blockIdx.y / key_heads;
-  const int64 head = blockIdx.y % key_heads;
+  const uint32 tiles = (uint32)((args.chunk + kGradientRows - 1) / kGradientRows);  // of a chunk
+  const RowTile tile(tiles, false);
+  const int64 batch = (uint32)tile.head / key_heads;
+  const int64 head = (uint32)tile.head % key_heads;
   const int heads = (uint32)args.query_heads / key_heads;
   const Sequence sequence = sequence_of(args, batch);
-  const uint32 tiles = (uint32)((args.chunk + kGradientRows - 1) / kGradientRows);  // of a chunk
   // The last chunk has up to kOverlap keys more, which may take one tile more.
-  const int64 chunk = max(min((int64)(blockIdx.x / tiles), sequence.chunks - 1), (int64)0);
+  const int64 chunk = max(min(tile.index / tiles, sequence.chunks - 1), (int64)0);
   const int64 behind = state_start(args, sequence, chunk + 1);
   const int64 block_row =
-      state_start(args, sequence, chunk) + (blockIdx.x - chunk * tiles) * kGradientRows;
+      state_start(args, sequence, chunk) + (tile.index - chunk * tiles) * kGradientRows;
   const int64 block_end = min(block_row + kGradientRows, behind);
   if (block_row >= block_end) return;
 
   const Group group((int)(block_end - block_row));
   const bool with_state = chunk + 1 < sequence.chunks || args.final_gradient != nullptr;
-  SlabRing ring(shared, args.state_gradients +
-                            chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
+  SlabRing ring(
+      shared,
+      args.state_gradients + chunk_place(args, sequence, head, chunk) * kSnapshotBytes,
+      kSlabElements * sizeof(element));
   if (with_state && threadIdx.x == 0) ring.start();
   load_image<kGradientRows>(
       shared.x,
@@ -202,6 +204,7 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
   }
   copy_commit();
   if (threadIdx.x == 0) {
+    place.head = tile.head;
     place.chunk = chunk;
     place.row = block_row;
     place.end = min((chunk + 1) * args.chunk, sequence.tokens);
@@ -306,7 +309,7 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
     };
     const ColumnTerms& terms = shared.terms[stage][group.index];
     if (group.active && current.first > group.first()) {
-      attend_queries<kValues, false>(gradient, sums, shared, shared.tokens[stage], terms, group,
+      attend_queries<kValues, false>(gradient, sums, shared, shared.tokens[agreed(stage)], terms, group,
                                      load_next);
     } else if (group.active && current.first == group.first()) {
 #if GATED
@@ -317,7 +320,7 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
         for (int r = 0; r < 2; r++) sums[r] *= factors[r];
       }
 #endif
-      attend_queries<kValues, true>(gradient, sums, shared, shared.tokens[stage], terms, group,
+      attend_queries<kValues, true>(gradient, sums, shared, shared.tokens[agreed(stage)], terms, group,
                                     load_next);
     } else {
       load_next();

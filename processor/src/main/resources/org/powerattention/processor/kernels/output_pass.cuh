@@ -112,7 +112,7 @@ __device__ __forceinline__ void read_from_state(
 
 // Rows of a joint take what joint_rows has of them in place of what the snapshot gave.
 __device__ __forceinline__ void take_joint(
-    OutputRows& rows, const Arguments& args, int64 chunk, int64 first) {
+    OutputRows& rows, const Arguments& args, int64 batch_head, int64 chunk, int64 first) {
   const int t = threadIdx.x % 4;
 #pragma unroll
   for (int r = 0; r < kRowBlocks; r++) {
@@ -120,7 +120,7 @@ __device__ __forceinline__ void take_joint(
     for (int c = 0; c < 2; c++) {
       const int64 row = first + threadIdx.x / 32 * (kRowBlocks * 16) + r * 16 + c * 8 +
                         threadIdx.x % 32 / 4;
-      const float* joint = joint_row(args, blockIdx.y, chunk, row);
+      const float* joint = joint_row(args, batch_head, chunk, row);
       if (joint == nullptr) continue;
 #pragma unroll
       for (int n = 0; n < kHeadDim / 8; n++) {
@@ -307,7 +307,7 @@ __device__ __forceinline__ void output(const Arguments& args) {
         rows, shared,
         args.snapshots +
             chunk_place(args, block.sequence, block.head, block.chunk) * kSnapshotBytes);
-    take_joint(rows, args, block.chunk, range.row);
+    take_joint(rows, args, block.batch_head(args), block.chunk, range.row);
 #if GATED
     // From its start to row i the state decays by exp(G_i) = exp(G_row) exp(G_i - G_row); the
     // second factor comes later.

@@ -47,7 +47,7 @@ __device__ __forceinline__ void multiply(
   GroupSums sums = {};
   if (reads_state) {
     read_from_state(sums, shared);
-    take_joint(sums, args, block.chunk, range.row);
+    take_joint(sums, args, block.batch_head(args), block.chunk, range.row);
   }
   Totals totals = {};
   attend(sums, totals, args, shared, range, log_decay);

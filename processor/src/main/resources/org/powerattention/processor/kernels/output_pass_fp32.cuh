@@ -107,19 +107,18 @@ struct Gate {
 };
 #endif
 
-// y of kOutputRows tokens of one query head: block x is a tile of rows within a chunk, block y a
-// batch entry and query head; a thread has four rows.
+// y of kOutputRows tokens of one query head; a thread has four rows.
 __device__ __forceinline__ void output(const Arguments& args, bool with_state) {
   OutputShared& shared = *reinterpret_cast<OutputShared*>(shared_memory);
-  const int64 batch = blockIdx.y / args.query_heads;
-  const int64 query_head = blockIdx.y % args.query_heads;
+  const uint32 tiles = (uint32)((args.chunk + kOutputRows - 1) / kOutputRows);  // of a chunk
+  const RowTile tile(tiles, true);
+  const int64 batch = tile.head / args.query_heads;
+  const int64 query_head = tile.head % args.query_heads;
   const int64 head = query_head / (args.query_heads / args.key_heads);
   const Sequence sequence = sequence_of(args, batch);
-  const int64 tiles = (args.chunk + kOutputRows - 1) / kOutputRows;  // of a chunk
-  const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
-  const int64 chunk = tile / tiles;
+  const int64 chunk = tile.index / tiles;
   const int64 chunk_first = chunk * args.chunk;
-  const int64 first_row = chunk_first + tile % tiles * kOutputRows;
+  const int64 first_row = chunk_first + tile.index % tiles * kOutputRows;
   const int64 end = min(min(first_row + kOutputRows, chunk_first + args.chunk), sequence.tokens);
   if (first_row >= end || end <= args.query_start) return;
   const element* k = head_rows(args.k, args.k_strides, sequence, batch, head);
@@ -143,7 +142,7 @@ __device__ __forceinline__ void output(const Arguments& args, bool with_state) {
         reinterpret_cast<const float*>(
             args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes));
     for (int r = 0; r < 4; r++) {
-      const float* joint = joint_row(args, blockIdx.y, chunk, first_row + rows.row + r);
+      const float* joint = joint_row(args, tile.head, chunk, first_row + rows.row + r);
       if (joint != nullptr) {
         for (int c = 0; c < kColumns; c++) rows.sums[r][c] = joint[rows.column + c * 16];
 #if NORMALIZED

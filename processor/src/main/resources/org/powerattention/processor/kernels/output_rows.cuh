@@ -42,8 +42,7 @@ struct KeyRange {
 #endif
 };
 
-// Of which rows a block is: block x is a tile of rows within a chunk, block y a batch entry and query
-// head.
+// Of which rows a block is.
 struct OutputBlock {
   Sequence sequence;
   int64 batch;
@@ -52,18 +51,23 @@ struct OutputBlock {
   int64 chunk;
   KeyRange keys;
 
+  // Among all heads of the batch.
+  __device__ __forceinline__ int64 batch_head(const Arguments& args) const {
+    return batch * args.query_heads + query_head;
+  }
+
   // Whether there is something to do.
   __device__ __forceinline__ bool locate(const Arguments& args, bool with_state) {
-    batch = blockIdx.y / args.query_heads;
-    query_head = blockIdx.y % args.query_heads;
+    const uint32 tiles = (uint32)((args.chunk + kOutputRows - 1) / kOutputRows);  // of a chunk
+    const RowTile tile(tiles, true);
+    batch = tile.head / args.query_heads;
+    query_head = tile.head % args.query_heads;
     head = query_head / (args.query_heads / args.key_heads);
     sequence = sequence_of(args, batch);
-    const int64 tiles = (args.chunk + kOutputRows - 1) / kOutputRows;  // of a chunk
-    const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
-    chunk = with_state ? tile / tiles : 0;  // without a state all is one chunk
+    chunk = with_state ? tile.index / tiles : 0;  // without a state all is one chunk
     const int64 chunk_first = chunk * args.chunk;
     keys.first = state_start(args, sequence, chunk);
-    keys.row = chunk_first + (with_state ? tile % tiles : tile) * kOutputRows;
+    keys.row = chunk_first + (with_state ? tile.index % tiles : tile.index) * kOutputRows;
     keys.end = min(min(keys.row + kOutputRows, chunk_first + args.chunk), sequence.tokens);
     if (keys.row >= keys.end || keys.end <= args.query_start) return false;
     keys.k = head_rows(args.k, args.k_strides, sequence, batch, head);

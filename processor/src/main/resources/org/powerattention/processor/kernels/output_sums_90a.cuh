@@ -56,13 +56,12 @@ __device__ __forceinline__ void read_from_state(GroupSums& sums, OutputShared& s
       const int stage = slab % kSlabStages;
       slab_features(a[i], low, high, block, lane % 4);
       barrier_wait(shared.slab_full[stage], slab / kSlabStages % 2);
+      const Operand state = summed_rows<kSlabFeatures>(shared.slabs[stage]);
       wgmma_fence();
 #pragma unroll
       for (int step = 0; step < 4; step++) {
         if (kFeatures % 64 != 0 && slab * 64 + step * 16 >= kFeatures) break;
-        multiply_group(
-            sums, a[i][step],
-            summed_rows<kSumColumns>(shared.slabs[stage] + step * 16 * kSumColumns));
+        multiply_group(sums, a[i][step], (state + step * kNextFeatures).packed());
       }
       wgmma_commit();
       // The last slab is multiplied; of degree 4, this one too: the many steps that its features take
@@ -82,12 +81,12 @@ __device__ __forceinline__ void read_from_state(GroupSums& sums, OutputShared& s
 
 // Rows of a joint take what joint_rows has of them in place of what the snapshot gave.
 __device__ __forceinline__ void take_joint(
-    GroupSums& sums, const Arguments& args, int64 chunk, int64 first) {
+    GroupSums& sums, const Arguments& args, int64 batch_head, int64 chunk, int64 first) {
   const int t = threadIdx.x % 4;
 #pragma unroll
   for (int r = 0; r < 2; r++) {
     const int64 row = first + threadIdx.x / 32 * 16 + r * 8 + threadIdx.x % 32 / 4;
-    const float* joint = joint_row(args, blockIdx.y, chunk, row);
+    const float* joint = joint_row(args, batch_head, chunk, row);
     if (joint == nullptr) continue;
 #pragma unroll
     for (int n = 0; n < kHeadDim / 8; n++) {

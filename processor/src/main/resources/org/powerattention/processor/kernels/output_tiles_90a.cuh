@@ -6,7 +6,7 @@
 
 constexpr int kGroupRows = 64;
 constexpr int kKeyTile = 64;
-constexpr int kSlabs = (kFeatures + 63) / 64;  // 64 features each
+constexpr int kSlabs = (kFeatures + kSlabFeatures - 1) / kSlabFeatures;
 constexpr int kMultipliers = kOutputGroups * kGroup;
 #if GATED
 constexpr int kKeyBringers = 96;  // threads
@@ -26,7 +26,7 @@ struct OutputShared {
   element q[kOutputGroups][kTileElements<kGroupRows>];
   element k[kKeyStages][kTileElements<kKeyTile>];
   element v[kKeyStages][kTileElements<kKeyTile>];
-  element slabs[kSlabStages][64 * kSumColumns];  // core matrices
+  element slabs[kSlabStages][kSlabFeatures * kSumColumns];
 #if GATED
   KeyGates gates[kKeyStages];
   float2 row_gates[kOutputRows];  // G_i from the block's first row on: high, low

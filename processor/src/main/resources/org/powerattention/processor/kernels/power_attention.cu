@@ -36,7 +36,10 @@
 #include "gate_sum.cuh"
 #endif
 #include "segments.cuh"
-#if !WGMMA
+#include "row_tiles.cuh"
+#if WGMMA
+#include "join_decays.cuh"
+#else
 #include "carry_scan.cuh"
 #endif
 #if FP32
@@ -67,9 +70,9 @@
 #include "forward_joints.cuh"
 #if WGMMA
 #include "wgmma.cuh"
-#include "core_matrices.cuh"
 #include "group_products.cuh"
 #include "shared_products.cuh"
+#include "core_matrices.cuh"
 #include "panels.cuh"
 #include "state_tiles_90a.cuh"
 #include "state_bringing_90a.cuh"

@@ -6,8 +6,10 @@
 #if NORMALIZED
 //   row_terms            1 / sum_j w_ij and <dy_i, y_i>, from what the forward pass kept
 #endif
+#if !WGMMA
 //   state_walk           the state S (and key sum z) at each chunk's start
 //   join_states          joins the segments of a sequence that state_walk walked in parallel
+#endif
 //   state_gradient_walk  the gradient of the state at each chunk's start, from the end
 //   join_gradients       joins its segments, and multiplies gradients with states
 //   joint_gradient       the first rows' share of the gradient of a caller's initial state
@@ -43,6 +45,9 @@
 #if GATED
 //   dlog_gate_m = sum over j < m <= i of c_ij = a_ij w_ij
 #endif
+#if WGMMA
+// The state S (and key sum z) at each chunk's start is that of the forward pass.
+#endif
 // The chunk's keys meet the queries of later chunks through the gradient of the state: with
 // dphi(k_j) = dS v_j + dz, dk_j is dphi contracted with the derivative of phi. Likewise the queries
 // meet the keys of earlier chunks through the state.
@@ -75,9 +80,9 @@
 #endif
 #if WGMMA
 #include "wgmma.cuh"
-#include "core_matrices.cuh"
 #include "group_products.cuh"
 #include "shared_products.cuh"
+#include "core_matrices.cuh"
 #include "panels.cuh"
 #include "strip_products.cuh"
 #include "images.cuh"
@@ -88,7 +93,9 @@
 #include "row_terms.cuh"
 #endif
 #include "segments.cuh"
+#include "row_tiles.cuh"
 #include "gradient_segments.cuh"
+#include "join_decays.cuh"
 #if WGMMA
 #include "state_tiles_90a.cuh"
 #include "state_bringing_90a.cuh"

@@ -171,16 +171,16 @@ __device__ __forceinline__ void attend_keys(
 extern "C" __global__ __launch_bounds__(kQueryThreads)
 void query_gradients(const __grid_constant__ Arguments args) {
   QueryShared& shared = *reinterpret_cast<QueryShared*>(shared_memory);
-  const int64 batch = blockIdx.y / args.query_heads;
-  const int64 query_head = blockIdx.y % args.query_heads;
+  const uint32 tiles = (uint32)((args.chunk + kQueryRows - 1) / kQueryRows);  // of a chunk
+  const RowTile tile(tiles, true);
+  const int64 batch = tile.head / args.query_heads;
+  const int64 query_head = tile.head % args.query_heads;
   const int64 head = query_head / (args.query_heads / args.key_heads);
   const Sequence sequence = sequence_of(args, batch);
-  const int64 tiles = (args.chunk + kQueryRows - 1) / kQueryRows;  // of a chunk
-  const int64 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
 
   QueryRange range;
-  range.chunk = tile / tiles;
-  range.row = range.chunk * args.chunk + tile % tiles * kQueryRows;
+  range.chunk = tile.index / tiles;
+  range.row = range.chunk * args.chunk + tile.index % tiles * kQueryRows;
   range.end = min(min(range.row + kQueryRows, (range.chunk + 1) * args.chunk), sequence.tokens);
   if (range.row >= range.end) return;
   range.first = state_start(args, sequence, range.chunk);
@@ -243,7 +243,7 @@ void query_gradients(const __grid_constant__ Arguments args) {
       factor *= expf((float)(range.gate_sum[min(lane_rows.token[r], range.end - 1)] -
                              gate_before(args, range.gate_sum, range.chunk)));
 #endif
-      const float* joint = query_joint(args, blockIdx.y, range.chunk, lane_rows.token[r]);
+      const float* joint = query_joint(args, tile.head, range.chunk, lane_rows.token[r]);
       for (int n = 0; n < kHeadDim / 8; n++) {
         for (int e = 0; e < 2; e++) {
           const int column = n * 8 + 2 * t + e;

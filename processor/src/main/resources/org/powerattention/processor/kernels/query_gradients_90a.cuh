@@ -106,8 +106,7 @@ __device__ __forceinline__ void load_scales(
   }
 }
 
-// dq of kGradientRows tokens of one query head: block x is a tile of rows within a chunk, block y a
-// batch entry and query head; each warpgroup has 64 rows. First the state's part: its slabs pass
+// dq of kGradientRows tokens of one query head; each warpgroup has 64 rows. First the state's part: its slabs pass
 // through shared memory while dphi = S dy is contracted with q. Then the chunk's keys, step by step.
 // Two sums of c_ij over j < i are left for gate_gradients, through the state and directly:
 // sum_j c_ij = <q_i, dq_i> / p, since a power is homogeneous.
@@ -117,14 +116,14 @@ void query_gradients(const __grid_constant__ Arguments args) {
   GradientShared& shared = *reinterpret_cast<GradientShared*>(shared_memory);
   BlockPlace& place = shared.place;
   const uint32 query_heads = (uint32)args.query_heads;
-  const int64 batch = blockIdx.y / query_heads;
-  const int64 query_head = blockIdx.y % query_heads;
+  const uint32 tiles = (uint32)((args.chunk + kGradientRows - 1) / kGradientRows);  // of a chunk
+  const RowTile tile(tiles, true);
+  const int64 batch = (uint32)tile.head / query_heads;
+  const int64 query_head = (uint32)tile.head % query_heads;
   const int64 head = (uint32)query_head / (query_heads / (uint32)args.key_heads);
   const Sequence sequence = sequence_of(args, batch);
-  const uint32 tiles = (uint32)((args.chunk + kGradientRows - 1) / kGradientRows);  // of a chunk
-  const uint32 tile = gridDim.x - 1 - blockIdx.x;  // rows with the most keys first
-  const int64 chunk = tile / tiles;
-  const int64 block_row = chunk * args.chunk + (int64)(tile % tiles) * kGradientRows;
+  const int64 chunk = tile.index / tiles;
+  const int64 block_row = chunk * args.chunk + tile.index % tiles * kGradientRows;
   const int64 block_end =
       min(min(block_row + kGradientRows, (chunk + 1) * args.chunk), sequence.tokens);
   if (block_row >= block_end) return;
@@ -132,8 +131,9 @@ void query_gradients(const __grid_constant__ Arguments args) {
   const Group group((int)(block_end - block_row));
   const int first_key = (int)(state_start(args, sequence, chunk) - block_row);
   const bool with_state = chunk > 0 || args.initial_sums != nullptr;
-  SlabRing ring(shared,
-                args.states + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
+  const int64 snapshot = chunk_place(args, sequence, head, chunk);
+  SlabRing ring(shared, args.states + snapshot * kStateBytes,
+                kSlabFeatures * kSumColumns * sizeof(element));
   if (with_state && threadIdx.x == 0) ring.start();
   load_image<kGradientRows>(
       shared.x,
@@ -147,6 +147,7 @@ void query_gradients(const __grid_constant__ Arguments args) {
       args.dy_strides.token, group.rows, is_aligned(args.dy, args.dy_strides));
   copy_commit();
   if (threadIdx.x == 0) {
+    place.head = tile.head;
     place.chunk = chunk;
     place.row = block_row;
     place.end = block_end;
@@ -169,7 +170,7 @@ void query_gradients(const __grid_constant__ Arguments args) {
           thread_key * args.v_strides.token + copied_column()};
 #if NORMALIZED
   if (with_state) {
-    write_key_sums(shared, reinterpret_cast<const float*>(ring.snapshot + kSnapshotSums));
+    write_key_sums(shared, args.state_key_sums + snapshot * kFeatures);
   }
 #endif
   copy_wait();
@@ -195,7 +196,7 @@ void query_gradients(const __grid_constant__ Arguments args) {
     if (args.query_joints != nullptr) {
       for (int r = 0; r < 2; r++) {
         take_joint(shared, r,
-                   query_joint(args, blockIdx.y, place.chunk, place.row + group.lane_row(r)));
+                   query_joint(args, place.head, place.chunk, place.row + group.lane_row(r)));
       }
     }
     load_scales(scales, args, place, group);
@@ -243,7 +244,7 @@ void query_gradients(const __grid_constant__ Arguments args) {
     };
     const ColumnTerms& terms = shared.terms[stage][group.index];
     if (group.active && first < group.first()) {
-      attend_keys<false>(dq, sums, deltas, shared, shared.tokens[stage], terms, group, load_next);
+      attend_keys<false>(dq, sums, deltas, shared, shared.tokens[agreed(stage)], terms, group, load_next);
     } else if (group.active && first == group.first()) {
 #if GATED
       const float factors[2] = {fast_exp(terms.gates[group.lane_row(0) % 64].high),
@@ -251,7 +252,7 @@ void query_gradients(const __grid_constant__ Arguments args) {
       dq.scale(factors);
       for (int r = 0; r < 2; r++) sums[r] *= factors[r];
 #endif
-      attend_keys<true>(dq, sums, deltas, shared, shared.tokens[stage], terms, group, load_next);
+      attend_keys<true>(dq, sums, deltas, shared, shared.tokens[agreed(stage)], terms, group, load_next);
     } else {
       load_next();
     }

@@ -16,53 +16,8 @@ struct TokenRange {
 // for it. Its numbers are those of `Terms`, which has
 //   Numbers load(token)                 loads them
 //   float weight(numbers, token)        the token's weight in the sum
-//   TwoElements sum_factors(numbers)    what multiplies its features in z: the sum of both
-
-// Of keys, in a sum over their chunk's tokens.
-struct KeyTerms {
-  int64 chunk_first;  // the chunk's first token
-#if GATED
-  const double* gate_sum;
-  double before;  // G of the chunk's tokens does not have this; that of the tokens before it does
-  double last;
-#endif
-
-  struct Numbers {
-    double gate;
-  };
-
-  __device__ __forceinline__ KeyTerms(
-      const Arguments& args, const Sequence& sequence, int64 head, int64 chunk, int64 chunk_end)
-      : chunk_first(chunk * args.chunk) {
-#if GATED
-    gate_sum = args.gate_sum + token_place(args, sequence, head);
-    before = chunk > 0 ? gate_sum[chunk_first - 1] : 0.0;
-    last = gate_at(args, gate_sum, chunk, chunk_end - 1);
-#endif
-  }
-
-  __device__ __forceinline__ Numbers load(int64 token) const {
-#if GATED
-    return Numbers{gate_sum[token]};
-#else
-    return Numbers{};
-#endif
-  }
-
-  // exp(G_last - G_j)
-  __device__ __forceinline__ float weight(const Numbers& numbers, int64 token) const {
-#if GATED
-    const double gate = token < chunk_first ? numbers.gate - before : numbers.gate;
-    return expf((float)(last - gate));
-#else
-    return 1;
-#endif
-  }
-
-  __device__ __forceinline__ TwoElements sum_factors(const Numbers&) const {
-    return elements_of(1.0f, 0.0f);
-  }
-};
+//   kCounts                             whether each counts once in z; otherwise there is
+//   TwoElements sum_factors(numbers)    what multiplies its features there: the sum of both
 
 // The bringing warpgroup copies so many rows at a time; a thread has the same 8 columns each time.
 constexpr int kCopyRows = kPieces > 8 ? 8 : kPieces > 4 ? 16 : kPieces > 2 ? 32 : 64;
@@ -176,6 +131,16 @@ __device__ __forceinline__ void bring_unaligned_values(
   }
 }
 
+#if NORMALIZED
+// Writes the columns of a step's values that are summed up in z, each thread a token's.
+__device__ __forceinline__ void write_sum_factors(
+    StateValues& values, int thread, TwoElements factors) {
+  if (thread >= kStateTokens) return;
+  *reinterpret_cast<uint4*>(values + panel_place<kStateTokens>(thread, kHeadDim)) =
+      make_uint4(factors, 0, 0, 0);
+}
+#endif
+
 // Brings tokens [first, end), at least one, of a chunk, to `place` and those that follow.
 template <typename Terms>
 __device__ __forceinline__ void bring_tokens(
@@ -218,7 +183,9 @@ __device__ __forceinline__ void bring_tokens(
     TwoElements factors = 0;
     if (thread < kStateTokens) {
       const bool valid = thread < left;
-      if (valid) factors = terms.sum_factors(numbers);
+      if constexpr (!Terms::kCounts) {
+        if (valid) factors = terms.sum_factors(numbers);
+      }
       keys.weights[lane_order(thread)] = valid ? terms.weight(numbers, first + token) : 0.0f;
     }
     token += kStateTokens;
@@ -238,10 +205,7 @@ __device__ __forceinline__ void bring_tokens(
     }
     v += kStateTokens * range.v_stride;
 #if NORMALIZED
-    if (thread < kStateTokens) {
-      *reinterpret_cast<uint4*>(values + panel_place<kStateTokens>(thread, kHeadDim)) =
-          make_uint4(factors, 0, 0, 0);
-    }
+    if constexpr (!Terms::kCounts) write_sum_factors(values, thread, factors);
 #endif
     barrier_arrive_when_copied(full);
     bring_next_keys(raw == 0 ? kRawStages - 1 : raw - 1);

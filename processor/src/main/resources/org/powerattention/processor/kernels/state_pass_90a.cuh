@@ -1,6 +1,50 @@
 #pragma once
 
-constexpr int kSlabBytes = 64 * kSumColumns * sizeof(element);  // of a snapshot: 64 features
+constexpr int kSlabBytes = kSlabFeatures * kSumColumns * sizeof(element);
+
+// Of keys, in a sum over their chunk's tokens.
+struct KeyTerms {
+  int64 chunk_first;  // the chunk's first token
+#if GATED
+  const double* gate_sum;
+  double before;  // G of the chunk's tokens does not have this; that of the tokens before it does
+  double last;
+#endif
+
+  static constexpr bool kCounts = true;
+
+  struct Numbers {
+    double gate;
+  };
+
+  __device__ __forceinline__ KeyTerms(
+      const Arguments& args, const Sequence& sequence, int64 head, int64 chunk, int64 chunk_end)
+      : chunk_first(chunk * args.chunk) {
+#if GATED
+    gate_sum = args.gate_sum + token_place(args, sequence, head);
+    before = chunk > 0 ? gate_sum[chunk_first - 1] : 0.0;
+    last = gate_at(args, gate_sum, chunk, chunk_end - 1);
+#endif
+  }
+
+  __device__ __forceinline__ Numbers load(int64 token) const {
+#if GATED
+    return Numbers{gate_sum[token]};
+#else
+    return Numbers{};
+#endif
+  }
+
+  // exp(G_last - G_j)
+  __device__ __forceinline__ float weight(const Numbers& numbers, int64 token) const {
+#if GATED
+    const double gate = token < chunk_first ? numbers.gate - before : numbers.gate;
+    return expf((float)(last - gate));
+#else
+    return 1;
+#endif
+  }
+};
 
 // Takes over a state of the caller's.
 __device__ __forceinline__ void read_state(
@@ -10,26 +54,37 @@ __device__ __forceinline__ void read_state(
   });
 }
 
-// Writes this block's part of a chunk's snapshot: slabs of core matrices, with the multiplicities
-// that the tiled symmetric power leaves out folded in.
-__device__ __forceinline__ void write_snapshot(const StateTiles& tiles, unsigned char* snapshot) {
+// Writes this block's part of a chunk's snapshot: slabs, with the multiplicities that the tiled
+// symmetric power leaves out folded in.
+__device__ __forceinline__ void write_snapshot(
+    const Arguments& args, const StateTiles& tiles, int64 place_of_chunk) {
+  unsigned char* snapshot = args.snapshots + place_of_chunk * kSnapshotBytes;
+  const int first_block = StateTiles::first_block();
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
 #pragma unroll
   for (int i = 0; i < kGroupTiles; i++) {
-    const int block = tiles.first_block + i * 4;
+    const int block = first_block + i * 4;
     if (block >= kFeatures / 16) continue;
-    const float weight = tiles.multiplicity(i);
+    const float weight = block_of_tile(first_block, i).multiplicity();
     element* slab = reinterpret_cast<element*>(snapshot + (int64)(block / 4) * kSlabBytes);
+    element* own = slab + slab_place(block % 4 * 16 + g, 2 * t);
 #pragma unroll
     for (int n = 0; n < kSumColumns / 8; n++) {
 #pragma unroll
       for (int half = 0; half < 2; half++) {
         const float* two = &tiles.sums[i][n * 4 + half * 2];
-        const int place = core_place<kSumColumns>(block % 4 * 16 + half * 8 + g, n * 8 + 2 * t);
-        *reinterpret_cast<uint32*>(slab + place) = elements_of(two[0] * weight, two[1] * weight);
+        *reinterpret_cast<uint32*>(own + slab_place(half * 8, n * 8)) =
+            elements_of(two[0] * weight, two[1] * weight);
       }
     }
+#if KEEPS_STATES && NORMALIZED
+    if (args.snapshot_key_sums != nullptr && t == 0) {
+      float* key_sums = args.snapshot_key_sums + place_of_chunk * kFeatures + block * 16 + g;
+      key_sums[0] = tiles.sums[i][kHeadDim / 2] * weight;
+      key_sums[8] = tiles.sums[i][kHeadDim / 2 + 2] * weight;
+    }
+#endif
   }
 }
 
@@ -81,6 +136,11 @@ void state_pass(const __grid_constant__ Arguments args) {
   StepPlace place;
   if (threadIdx.x >= kStateMultipliers) {
     give_registers<kStateBringerRegisters>();
+#if NORMALIZED
+    for (int stage = 0; stage < kStateStages; stage++) {
+      write_sum_factors(shared.values[stage], threadIdx.x % kGroup, elements_of(1.0f, 0.0f));
+    }
+#endif
     for_each_chunk(args, sequence, first_chunk, end_chunk, end,
                    [&](int64 chunk, int64 chunk_first, int64 chunk_end) {
       if (chunk_first < chunk_end) {
@@ -102,8 +162,7 @@ void state_pass(const __grid_constant__ Arguments args) {
   for_each_chunk(args, sequence, first_chunk, end_chunk, end,
                  [&](int64 chunk, int64 chunk_first, int64 chunk_end) {
     if (args.snapshots != nullptr) {
-      write_snapshot(
-          tiles, args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
+      write_snapshot(args, tiles, chunk_place(args, sequence, head, chunk));
     }
     if (chunk_first >= chunk_end) return;
 #if GATED
@@ -125,14 +184,19 @@ void state_pass(const __grid_constant__ Arguments args) {
   }
 }
 
-constexpr int kJoinThreads = 256;
+constexpr int kStateWords = kSnapshotBytes / 16;
+#if KEEPS_STATES && NORMALIZED
+constexpr int kJoinWords = kStateWords + kFeatures / 4;  // and those of z in fp32, if it is kept
+#else
+constexpr int kJoinWords = kStateWords;
+#endif
 
 // Joins the segments of a sequence. The snapshots of each but the first are of the segment alone; the
 // state at its start is added here, decayed to each chunk's:
 //   start_0 = 0,  start_{s+1} = decay_s start_s + own_s.
 // The one behind the last segment is the final state.
-// Grid (words of a snapshot / 256 rounded up, segments, batch * key_heads): a thread has a word of 8
-// columns of one feature, in all snapshots of a segment. There are at most 256 segments.
+// Grid (kJoinWords / 256 rounded up, segments, batch * key_heads): a thread has a word of 8 columns of
+// one feature, or of z of 4 features, in all snapshots of a segment. There are at most 256 segments.
 extern "C" __global__ __launch_bounds__(kJoinThreads)
 void join_segments(const __grid_constant__ Arguments args) {
   const int64 batch = blockIdx.z / args.key_heads;
@@ -145,61 +209,57 @@ void join_segments(const __grid_constant__ Arguments args) {
   if (segment > last_segment || !adds && !whole) return;
   const int64 first_chunk = segment * args.chunks_per_segment;
   const int64 end_chunk = min(first_chunk + args.chunks_per_segment, sequence.chunks);
-
 #if GATED
+  __shared__ JoinDecays decays;
   const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
-  __shared__ double logs[kJoinThreads];   // of the decays of a run of chunks
-  __shared__ float decays[kJoinThreads];  // of the segments before this one
-  const auto run_from = [&](int64 first, int64 end) {
-    __syncthreads();  // the last run is read
-    if (first + threadIdx.x < end) {
-      logs[threadIdx.x] = chunk_log_decay(args, sequence, gate_sum, first + threadIdx.x);
-    }
-    __syncthreads();  // this one is there
-  };
-  double log_decay = 0;  // of segment threadIdx.x
-  for (int64 first = 0; first < first_chunk; first += kJoinThreads) {
-    run_from(first, first_chunk);
-    if (threadIdx.x >= segment) continue;
-    const int64 begin = threadIdx.x * args.chunks_per_segment;
-    const int64 end = min(begin + args.chunks_per_segment, first + kJoinThreads);
-    for (int64 chunk = max(begin, first); chunk < end; chunk++) log_decay += logs[chunk - first];
-  }
-  decays[threadIdx.x] = expf((float)log_decay);
-  __syncthreads();
+  decays.load_segments(args, sequence, gate_sum, 0, segment);
 #endif
 
   const int word = blockIdx.x * kJoinThreads + threadIdx.x;
-  const int feature = word / (8 * (kSumColumns / 8)) * 8 + word % 8;
-  const int column = word / 8 % (kSumColumns / 8) * 8;
-  const bool valid = feature < kFeatures;
-  const bool of_sums = column < kHeadDim;  // a word of S, else of z
+  const int slab_word = word % (kSlabFeatures * (kSumColumns / 8));
+  int feature =
+      word / (kSlabFeatures * (kSumColumns / 8)) * kSlabFeatures + slab_word % kSlabFeatures;
+  const int column = slab_word / kSlabFeatures * 8;
+  const bool of_sums = column < kHeadDim && word < kStateWords;  // S, else z
+  const int64 place = chunk_place(args, sequence, head, first_chunk);
+  uint4* target = reinterpret_cast<uint4*>(args.snapshots + place * kSnapshotBytes) + word;
+  int64 distance = kSnapshotBytes / 16;  // to the next chunk's
+#if KEEPS_STATES && NORMALIZED
+  const bool exact = word >= kStateWords;  // z in fp32
+  bool valid = !exact || args.snapshot_key_sums != nullptr && word < kJoinWords;
+  if (exact) {
+    feature = valid ? (word - kStateWords) * 4 : 0;
+    target = reinterpret_cast<uint4*>(args.snapshot_key_sums + place * kFeatures + feature);
+    distance = kFeatures / 4;
+  }
+#else
+  const bool exact = false;
+  bool valid = word < kStateWords;
+#endif
+  if (feature >= kFeatures) valid = false;
   const int64 sums_size = (int64)kFeatures * kHeadDim;
-  const int64 number = of_sums ? (int64)feature * kHeadDim + column : feature;
+  const int64 number = of_sums ? (int64)feature * kHeadDim + column : sums_size + feature;
   float carry[8] = {};
-  // carry = decay * carry + the same numbers of a state
-  const auto add = [&](const float* sums, const float* key_sums, float decay) {
+  // carry = decay * carry + the same numbers of a segment's own state
+  const auto add_segment = [&](int64 index, float decay) {
     if (!valid) return;
-    if (of_sums) {
-      const float4* four = reinterpret_cast<const float4*>(sums + number);
+    const float* own =
+        args.segment_states + (blockIdx.z * args.segments + index) * kStateNumbers + number;
+    if (of_sums || exact) {
+      const float4* four = reinterpret_cast<const float4*>(own);
       const float4 low = four[0];
-      const float4 high = four[1];
+      const float4 high = of_sums ? four[1] : make_float4(0, 0, 0, 0);
       const float numbers[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
 #pragma unroll
       for (int i = 0; i < 8; i++) carry[i] = fmaf(carry[i], decay, numbers[i]);
     } else {
-      carry[0] = fmaf(carry[0], decay, key_sums[number]);
+      carry[0] = fmaf(carry[0], decay, *own);
     }
-  };
-  const auto add_segment = [&](int64 index, float decay) {
-    const float* own =
-        args.segment_states + (blockIdx.z * args.segments + index) * kStateNumbers;
-    add(own, own + sums_size, decay);
   };
 #pragma unroll 4
   for (int64 before = 0; before < segment; before++) {
 #if GATED
-    add_segment(before, decays[before]);
+    add_segment(before, decays.segments[before]);
 #else
     add_segment(before, 1);
 #endif
@@ -207,38 +267,38 @@ void join_segments(const __grid_constant__ Arguments args) {
 
   const float multiplicity = FeatureBlock(min(feature, kFeatures - 1) / 16).multiplicity();
   float remains = 1;  // of the state at the segment's start
+  const int chunks = (int)(end_chunk - first_chunk);
 #pragma unroll 1
-  for (int64 first = first_chunk; first < end_chunk; first += kJoinThreads) {
+  for (int first = 0; first < chunks; first += JoinDecays::kChunks) {
 #if GATED
-    run_from(first, end_chunk);
+    decays.load_chunks(args, sequence, gate_sum, first_chunk + first, end_chunk);
 #endif
-    const int chunks = (int)min(end_chunk - first, (int64)kJoinThreads);
-    uint4* target = reinterpret_cast<uint4*>(
-        args.snapshots + chunk_place(args, sequence, head, first) * kSnapshotBytes) + word;
+    const int end = min(chunks - first, JoinDecays::kChunks);
 #pragma unroll 4
-    for (int chunk = 0; chunk < chunks; chunk++, target += kSnapshotBytes / 16) {
+    for (int chunk = 0; chunk < end; chunk++, target += distance) {
       if (adds && valid) {
         const float factor = remains * multiplicity;
         uint4 values = *target;
-        uint32* pairs = reinterpret_cast<uint32*>(&values);
+        uint32* words = reinterpret_cast<uint32*>(&values);
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-          pairs[i] = elements_of(fmaf(carry[2 * i], factor, low_of(pairs[i])),
-                                 fmaf(carry[2 * i + 1], factor, high_of(pairs[i])));
+          words[i] = exact ? __float_as_uint(fmaf(carry[i], factor, __uint_as_float(words[i])))
+                           : elements_of(fmaf(carry[2 * i], factor, low_of(words[i])),
+                                         fmaf(carry[2 * i + 1], factor, high_of(words[i])));
         }
         *target = values;
       }
 #if GATED
-      remains *= expf((float)logs[chunk]);
+      remains *= decays.chunks[chunk];
 #endif
     }
   }
-  if (!whole || !valid) return;
+  if (!whole || !valid || exact) return;
   add_segment(segment, remains);
   if (of_sums) {
 #pragma unroll
     for (int i = 0; i < 8; i++) args.final_sums[blockIdx.z * sums_size + number + i] = carry[i];
   } else {
-    args.final_key_sums[blockIdx.z * (int64)kFeatures + number] = carry[0];
+    args.final_key_sums[blockIdx.z * (int64)kFeatures + feature] = carry[0];
   }
 }

@@ -149,29 +149,34 @@ class KeyOperands {
 #endif
 };
 
+// threadIdx.x, which the compiler does not remember.
+__device__ __forceinline__ int fresh_thread() {
+  int thread;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));
+  return thread;
+}
+
 // The state of one key/value head over the features of a warpgroup, kGroupTiles tiles of 64. A warp
 // has 16 features of each; a lane features g and g + 8 and of every 8 columns the two from 2t on: of
 // S, then z.
 struct StateTiles {
   float sums[kGroupTiles][kSumColumns / 2];
-  int first_block;
   KeyOperands operands;
 
-  __device__ __forceinline__ StateTiles()
-      : sums{},
-        first_block((blockIdx.x * kStateGroups + threadIdx.x / kGroup) * kGroupTiles * 4 +
-                    threadIdx.x % kGroup / 32),
-        operands(first_block) {}
+  __device__ __forceinline__ StateTiles() : sums{}, operands(first_block()) {}
 
-  // Of a tile's features.
-  __device__ __forceinline__ float multiplicity(int tile) const {
-    return block_of_tile(first_block, tile).multiplicity();
+  // This warp's block of the first tile. Computed anew where it is needed: sums leave no register
+  // for it.
+  __device__ __forceinline__ static int first_block() {
+    const int thread = fresh_thread();
+    return (blockIdx.x * kStateGroups + thread / kGroup) * kGroupTiles * 4 + thread % kGroup / 32;
   }
 
   // Calls body(value, tile, feature, column) for every number that this lane holds; column kHeadDim
   // is that of z.
   template <typename Body>
   __device__ __forceinline__ void for_each(Body body) {
+    const int first_block = StateTiles::first_block();
     const int g = threadIdx.x % 32 / 4;
     const int t = threadIdx.x % 4;
 #pragma unroll
@@ -208,29 +213,47 @@ __device__ __forceinline__ void write_state(StateTiles& tiles, float* sums, floa
   });
 }
 
-// S += sum over a step's tokens of weight_j phi(k_j) (v_j, 1)^T, 16 tokens at a time. Operands are
-// built while the products of the tokens before are under way; of a step's last tokens they still are
+// Starts adding products of 16 of a step's tokens.
+__device__ __forceinline__ void start_products(
+    StateTiles& tiles, const Pair (&a)[kGroupTiles][4], const StateValues& values, int token) {
+  wgmma_fence();
+#pragma unroll
+  for (int i = 0; i < kGroupTiles; i++) {
+    multiply_group(tiles.sums[i], a[i], panel_rows<kStateTokens>(values, token).packed());
+  }
+  wgmma_commit();
+}
+
+// S += sum over a step's tokens of weight_j phi(k_j) (v_j, 1)^T, 16 tokens at a time. Of two
+// warpgroups, each builds operands while its products of the tokens before are under way; of three,
+// while the others' are, which leaves more registers for sums. Of a step's last tokens they still are
 // when it ends. `release` is called when those of the step before are done.
 template <typename Release>
 __device__ __forceinline__ void add_tokens(
     StateTiles& tiles, const StateStep& step, const StateValues& values, Release release) {
   KeyOperands& operands = tiles.operands;
-  Pair a[2][kGroupTiles][4];
-  operands.load(step, 0);
-  operands.build(a[0], step, 0);
+  if constexpr (kStateGroups > 2) {
+    Pair a[kGroupTiles][4];
 #pragma unroll
-  for (int token = 0; token < kStateTokens; token += 16) {
-    wgmma_fence();
-#pragma unroll
-    for (int i = 0; i < kGroupTiles; i++) {
-      multiply_group(tiles.sums[i], a[token / 16 % 2][i],
-                     panel_rows<kStateTokens>(values, token).packed());
+    for (int token = 0; token < kStateTokens; token += 16) {
+      operands.load(step, token);
+      wgmma_wait<0>();
+      if (token == 0) release();
+      operands.build(a, step, token);
+      start_products(tiles, a, values, token);
     }
-    wgmma_commit();
-    if (token + 16 < kStateTokens) operands.load(step, token + 16);
-    wgmma_wait<1>();
-    if (token == 0) release();
-    if (token + 16 < kStateTokens) operands.build(a[token / 16 % 2 ^ 1], step, token + 16);
+  } else {
+    Pair a[2][kGroupTiles][4];
+    operands.load(step, 0);
+    operands.build(a[0], step, 0);
+#pragma unroll
+    for (int token = 0; token < kStateTokens; token += 16) {
+      start_products(tiles, a[token / 16 % 2], values, token);
+      if (token + 16 < kStateTokens) operands.load(step, token + 16);
+      wgmma_wait<1>();
+      if (token == 0) release();
+      if (token + 16 < kStateTokens) operands.build(a[token / 16 % 2 ^ 1], step, token + 16);
+    }
   }
 }
 

@@ -7,6 +7,7 @@ typedef float element;
 typedef unsigned short element;
 #endif
 typedef unsigned int uint32;
+typedef unsigned long long uint64;
 typedef long long int64;
 
 // Distances between batch entries, tokens and heads, in elements; the innermost dimension is

@@ -1,7 +1,6 @@
 #pragma once
 // Instructions of Hopper's own: products of a warpgroup (four warps whose first is a multiple of
 // four), bulk copies, and barriers in shared memory.
-typedef unsigned long long uint64;
 
 constexpr int kGroup = 128;  // threads of a warpgroup
 

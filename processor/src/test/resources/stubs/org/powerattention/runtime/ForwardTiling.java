@@ -8,5 +8,6 @@ public record ForwardTiling(
     int stateThreads,
     int stateSharedBytes,
     long snapshotBytes,
-    boolean joinsSegments)
+    boolean joinsSegments,
+    boolean keepsStates)
     implements Tiling {}

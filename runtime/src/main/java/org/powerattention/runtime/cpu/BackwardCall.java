@@ -28,9 +28,8 @@ final class BackwardCall {
     this.dV = new ElementWriter(problem.dV(), "dV", inputs.headDim);
     this.upstream = new ElementReader(problem.dY(), inputs.headDim);
     SavedView saved = problem.saved();
-    this.savedOutputs = saved == null ? null : CpuMemory.bufferOf(saved.outputs()).asFloatBuffer();
-    this.savedWeightSums =
-        saved == null ? null : CpuMemory.bufferOf(saved.weightSums()).asFloatBuffer();
+    this.savedOutputs = saved == null ? null : CpuMemory.floatsOf(saved.outputs());
+    this.savedWeightSums = saved == null ? null : CpuMemory.floatsOf(saved.weightSums());
   }
 
   /** Returns whether the forward call kept its rows. */

@@ -2,6 +2,7 @@ package org.powerattention.runtime.cpu;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.spi.Memory;
 
@@ -76,6 +77,11 @@ final class CpuMemory implements Memory {
           "memory of another device in a call on the CPU; copy the tensor to the CPU first");
     }
     return cpu.open();
+  }
+
+  /** Returns the memory as numbers, or null for none. */
+  static @Nullable FloatBuffer floatsOf(@Nullable Memory memory) {
+    return memory == null ? null : bufferOf(memory).asFloatBuffer();
   }
 
   private ByteBuffer open() {

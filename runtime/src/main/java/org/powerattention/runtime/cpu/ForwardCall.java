@@ -19,9 +19,8 @@ final class ForwardCall {
     this.inputs = inputs;
     this.outputs = new ElementWriter(Objects.requireNonNull(problem.y(), "y"), "y", inputs.headDim);
     SavedView saved = problem.saved();
-    this.savedOutputs = saved == null ? null : CpuMemory.bufferOf(saved.outputs()).asFloatBuffer();
-    this.savedWeightSums =
-        saved == null ? null : CpuMemory.bufferOf(saved.weightSums()).asFloatBuffer();
+    this.savedOutputs = saved == null ? null : CpuMemory.floatsOf(saved.outputs());
+    this.savedWeightSums = saved == null ? null : CpuMemory.floatsOf(saved.weightSums());
   }
 
   /**

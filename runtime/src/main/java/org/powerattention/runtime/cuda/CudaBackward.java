@@ -11,15 +11,17 @@ import org.powerattention.runtime.spi.SavedView;
 
 /**
  * Launches the backward kernels of one program, in the order that {@code
- * power_attention_backward.cu} gives. What the forward pass of a normalised operator did not keep
- * is computed again by its kernels first.
+ * power_attention_backward.cu} gives. What these read of the forward pass, and it did not keep, is
+ * computed again by its kernels first.
  */
 final class CudaBackward {
   private static final int GATE_THREADS = 256; // kGateThreads of gate_sum.cuh
   private static final int ROW_TERM_THREADS = 256; // kRowTermThreads of row_terms.cuh
   private static final int ROW_TERM_TOKENS = 64; // kRowTermTokens of row_terms.cuh
-  private static final int JOIN_THREADS = 256; // kJoinThreads of segment_joins.cuh
+  private static final int JOIN_THREADS = 256; // kJoinThreads of join_decays.cuh
   private static final int GATE_GRADIENT_THREADS = 256; // of gate_gradients.cuh
+
+  private static final SavedView NOTHING = new SavedView(null, null, null);
 
   private static final String RECOMPUTED =
       "what a backward call computes again of the forward call (a SavedForward keeps it)";
@@ -29,8 +31,8 @@ final class CudaBackward {
   private final CudaBackend backend;
   private final @Nullable CudaKernel gateSum;
   private final @Nullable CudaKernel rowTerms;
-  private final CudaKernel stateWalk;
-  private final CudaKernel joinStates;
+  private final @Nullable CudaKernel stateWalk;
+  private final @Nullable CudaKernel joinStates;
   private final CudaKernel stateGradientWalk;
   private final CudaKernel joinGradients;
   private final CudaKernel jointGradient;
@@ -50,8 +52,9 @@ final class CudaBackward {
     this.backend = backend;
     this.gateSum = spec.gated() ? module.kernel("gate_sum", 0) : null;
     this.rowTerms = spec.normalized() ? module.kernel("row_terms", 0) : null;
-    this.stateWalk = module.kernel("state_walk", tiling.stateSharedBytes());
-    this.joinStates = module.kernel("join_states", 0);
+    boolean walksStates = !tiling.byWarpgroups();
+    this.stateWalk = walksStates ? module.kernel("state_walk", tiling.stateSharedBytes()) : null;
+    this.joinStates = walksStates ? module.kernel("join_states", 0) : null;
     this.joinGradients = module.kernel("join_gradients", 0);
     this.stateGradientWalk = module.kernel("state_gradient_walk", tiling.stateSharedBytes());
     this.jointGradient = module.kernel("joint_gradient", 0);
@@ -73,24 +76,39 @@ final class CudaBackward {
    * @param forward the forward kernels of the same program
    */
   void launch(BackwardProblem problem, CudaForward forward) {
-    if (!spec.normalized()) {
-      launch(problem, (SavedView) null);
-    } else if (problem.saved() != null) {
-      launch(problem, problem.saved());
-    } else {
-      long rows = rows(problem) * problem.queryHeads();
-      try (Memory outputs = recomputed(rows * spec.headDim(), problem);
-          Memory weightSums = recomputed(rows, problem)) {
-        SavedView saved = new SavedView(outputs, weightSums);
-        forward.launch(recomputation(problem, saved));
-        launch(problem, saved);
-      }
+    GradientPlan plan = GradientPlan.of(problem, tiling, backend.device().multiprocessors());
+    KeptStates kept =
+        forward.keptStates(
+            problem.batch(),
+            problem.tokens(),
+            problem.keyHeads(),
+            problem.chunked(),
+            problem.packed());
+    SavedView saved = problem.saved() == null ? NOTHING : problem.saved();
+    boolean lacksOutputs = spec.normalized() && saved.outputs() == null;
+    boolean lacksStates = stateWalk == null && plan.walks() && saved.states() == null;
+    if (!lacksOutputs && !lacksStates) {
+      launch(problem, plan, saved, kept);
+      return;
+    }
+    long rows = rows(problem) * problem.queryHeads();
+    try (Memory outputs = recomputed(lacksOutputs, rows * spec.headDim() * Float.BYTES, problem);
+        Memory weightSums = recomputed(lacksOutputs, rows * Float.BYTES, problem);
+        Memory states = recomputed(lacksStates, kept.bytes(), problem)) {
+      forward.launch(recomputation(problem, new SavedView(outputs, weightSums, states)));
+      SavedView complete =
+          new SavedView(
+              lacksOutputs ? outputs : saved.outputs(),
+              lacksOutputs ? weightSums : saved.weightSums(),
+              lacksStates ? states : saved.states());
+      launch(problem, plan, complete, kept);
     }
   }
 
-  private Memory recomputed(long floats, BackwardProblem problem) {
-    return backend.allocateAsync(
-        Math.max(1, floats) * Float.BYTES, problem.stream(), () -> RECOMPUTED);
+  private @Nullable Memory recomputed(boolean lacking, long bytes, BackwardProblem problem) {
+    return lacking
+        ? backend.allocateAsync(Math.max(Float.BYTES, bytes), problem.stream(), () -> RECOMPUTED)
+        : null;
   }
 
   private static long rows(BackwardProblem problem) {
@@ -120,16 +138,16 @@ final class CudaBackward {
         problem.stream());
   }
 
-  private void launch(BackwardProblem problem, @Nullable SavedView saved) {
-    GradientPlan plan = GradientPlan.of(problem, tiling, backend.device().multiprocessors());
-    long bytes = GradientArguments.workspaceBytes(problem, plan);
+  private void launch(
+      BackwardProblem problem, GradientPlan plan, SavedView saved, KeptStates kept) {
+    long bytes = GradientArguments.workspaceBytes(problem, plan, kept);
     if (bytes == 0) {
-      launch(problem, plan, GradientArguments.of(problem, plan, saved, 0));
+      launch(problem, plan, GradientArguments.of(problem, plan, saved, kept, 0));
       return;
     }
     try (Memory workspace =
         backend.allocateAsync(bytes, problem.stream(), () -> WorkspaceParts.of(plan, spec))) {
-      launch(problem, plan, GradientArguments.of(problem, plan, saved, workspace.address()));
+      launch(problem, plan, GradientArguments.of(problem, plan, saved, kept, workspace.address()));
     }
   }
 
@@ -145,8 +163,10 @@ final class CudaBackward {
       rowTerms.launch(blocks, queryHeads, 1, ROW_TERM_THREADS, 0, stream, arguments);
     }
     if (plan.walks()) {
-      walk(stateWalk, plan, heads, stream, arguments);
-      if (plan.segments() > 1) {
+      if (stateWalk != null) {
+        walk(stateWalk, plan, heads, stream, arguments);
+      }
+      if (joinStates != null && plan.segments() > 1) {
         join(joinStates, plan, heads, stream, arguments);
       }
       walk(stateGradientWalk, plan, heads, stream, arguments);
@@ -228,8 +248,8 @@ final class CudaBackward {
       CudaKernel kernel, GradientPlan plan, long heads, long stream, ByteBuffer arguments) {
     kernel.launch(
         ForwardPlan.divideUp(plan.joinWords(), JOIN_THREADS),
+        plan.segments(),
         heads,
-        1,
         JOIN_THREADS,
         0,
         stream,

@@ -6,6 +6,7 @@ import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.ForwardTiling;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.Memory;
+import org.powerattention.runtime.spi.PackedView;
 
 /**
  * Launches the forward kernels of one program, in the order that {@code power_attention.cu} gives.
@@ -13,7 +14,7 @@ import org.powerattention.runtime.spi.Memory;
 final class CudaForward {
   private static final int GATE_THREADS = 256; // kGateThreads of gate_sum.cuh
   private static final int SCAN_THREADS = 256; // kScanThreads of carry_scan.cuh
-  private static final int JOIN_THREADS = 256; // kJoinThreads of state_pass_90a.cuh
+  private static final int JOIN_THREADS = 256; // kJoinThreads of join_decays.cuh
   private static final int WORD_BYTES = 16;
 
   private final KernelSpec spec;
@@ -42,6 +43,17 @@ final class CudaForward {
     this.attention = module.kernel("attention", tiling.outputSharedBytes());
   }
 
+  /** Returns whether the backward kernels of the same family read states that are kept. */
+  boolean keepsStates() {
+    return tiling.keepsStates();
+  }
+
+  /** Returns where the states lie that a call of these sizes keeps. */
+  KeptStates keptStates(
+      int batch, int tokens, int keyHeads, boolean chunked, @Nullable PackedView packed) {
+    return KeptStates.of(spec, tiling, batch, tokens, keyHeads, chunked, packed);
+  }
+
   /** Enqueues a call on its stream. The workspace is freed there when the call is done. */
   void launch(ForwardProblem problem) {
     launch(problem, 0, Joints.TOKENS, true);
@@ -61,16 +73,24 @@ final class CudaForward {
 
   private void launch(ForwardProblem problem, int queryStart, int heldBack, boolean takesHeldBack) {
     ForwardPlan plan = ForwardPlan.of(problem, tiling, backend.device().multiprocessors());
+    KeptStates kept =
+        keptStates(
+            problem.batch(),
+            problem.tokens(),
+            problem.keyHeads(),
+            problem.chunked(),
+            problem.packed());
     boolean endsInJoint = takesHeldBack && problem.finalState() != null;
     if (plan.workspaceBytes() == 0) {
-      ByteBuffer arguments = ForwardArguments.of(problem, plan, queryStart, heldBack, null);
+      ByteBuffer arguments = ForwardArguments.of(problem, plan, kept, queryStart, heldBack, null);
       launch(problem, plan, endsInJoint, arguments);
       return;
     }
     try (Memory workspace =
         backend.allocateAsync(
             plan.workspaceBytes(), problem.stream(), () -> WorkspaceParts.of(plan))) {
-      ByteBuffer arguments = ForwardArguments.of(problem, plan, queryStart, heldBack, workspace);
+      ByteBuffer arguments =
+          ForwardArguments.of(problem, plan, kept, queryStart, heldBack, workspace);
       launch(problem, plan, endsInJoint, arguments);
     }
   }
@@ -83,7 +103,7 @@ final class CudaForward {
       gateSum.launch(plan.chunks(), heads, 1, GATE_THREADS, 0, stream, arguments);
     }
     // Before the state pass, which may write the final state in the initial one's place.
-    if (plan.jointNumbers() > 0) {
+    if (plan.outputs() && plan.jointNumbers() > 0) {
       long queryHeads = (long) problem.batch() * problem.queryHeads();
       int threads = Joints.threads(spec);
       jointRows.launch(plan.jointParts(), queryHeads, 1, threads, 0, stream, arguments);
@@ -96,6 +116,9 @@ final class CudaForward {
         long parts = Joints.parts(spec, heads);
         jointTokens.launch(parts, heads, 1, Joints.threads(spec), 0, stream, arguments);
       }
+    }
+    if (!plan.outputs()) {
+      return;
     }
     long rowTiles = plan.chunks() * ForwardPlan.divideUp(plan.chunk(), tiling.outputRows());
     (plan.readsState() ? outputPass : attention)
@@ -121,7 +144,10 @@ final class CudaForward {
     }
     statePass(plan.segments(), heads, stream, arguments);
     if (several && tiling.joinsSegments()) {
-      long blocks = ForwardPlan.divideUp(tiling.snapshotBytes() / WORD_BYTES, JOIN_THREADS);
+      boolean keepsKeySums = tiling.keepsStates() && spec.normalized();
+      long keySumBytes = keepsKeySums ? (long) spec.featureDim() * Float.BYTES : 0;
+      long words = (tiling.snapshotBytes() + keySumBytes) / WORD_BYTES;
+      long blocks = ForwardPlan.divideUp(words, JOIN_THREADS);
       segments.launch(blocks, plan.segments(), heads, JOIN_THREADS, 0, stream, arguments);
     }
   }

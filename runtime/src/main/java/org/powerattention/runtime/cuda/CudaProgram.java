@@ -1,5 +1,6 @@
 package org.powerattention.runtime.cuda;
 
+import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.BackwardTiling;
 import org.powerattention.runtime.ForwardTiling;
 import org.powerattention.runtime.KernelProgram;
@@ -9,6 +10,7 @@ import org.powerattention.runtime.spi.CapturedCall;
 import org.powerattention.runtime.spi.DecodeProblem;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.LoadedProgram;
+import org.powerattention.runtime.spi.PackedView;
 import org.powerattention.runtime.spi.PrefillProblem;
 import org.powerattention.runtime.spi.StateView;
 
@@ -47,6 +49,15 @@ final class CudaProgram implements LoadedProgram {
   @Override
   public void forward(ForwardProblem problem) {
     backend.context().run(() -> forward.get().launch(problem));
+  }
+
+  @Override
+  public long keptStateBytes(
+      int batch, int tokens, int keyHeads, boolean chunked, @Nullable PackedView packed) {
+    CudaForward kernels = forward.get();
+    return kernels.keepsStates()
+        ? kernels.keptStates(batch, tokens, keyHeads, chunked, packed).bytes()
+        : 0;
   }
 
   @Override

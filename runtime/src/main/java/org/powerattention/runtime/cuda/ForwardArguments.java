@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.Memory;
+import org.powerattention.runtime.spi.SavedView;
 
 /**
  * The parameter of every forward kernel: struct {@code Arguments} of {@code arguments.cuh}, field
@@ -22,10 +23,12 @@ final class ForwardArguments {
    *
    * @param queryStart token of k and v at which q and y begin
    * @param heldBack tokens at the end that the state pass leaves out of the final state
+   * @param kept where kept states lie
    */
   static ByteBuffer of(
       ForwardProblem problem,
       ForwardPlan plan,
+      KeptStates kept,
       int queryStart,
       int heldBack,
       @Nullable Memory workspace) {
@@ -37,13 +40,22 @@ final class ForwardArguments {
     writer.put(problem.logG());
     writer.put(problem.y());
     writer.put(plan.gateSumBytes() == 0 ? 0 : work + plan.gateSumOffset());
-    writer.put(plan.snapshotBytes() == 0 ? 0 : work + plan.snapshotOffset());
+    SavedView saved = problem.saved();
+    Memory states = saved == null ? null : saved.states();
+    boolean keySums = problem.spec().normalized();
+    if (states != null) {
+      writer.put(states);
+      writer.put(keySums ? states.address() + kept.keySumsOffset() : 0);
+    } else {
+      writer.put(plan.snapshotBytes() == 0 ? 0 : work + plan.snapshotOffset());
+      writer.put(0L);
+    }
     writer.put(plan.segmentBytes() == 0 ? 0 : work + plan.segmentOffset());
     writer.put(problem.initialState());
     writer.put(problem.finalState());
     writer.put(problem.packed() == null ? null : problem.packed().table());
-    writer.put(problem.saved() == null ? null : problem.saved().outputs());
-    writer.put(problem.saved() == null ? null : problem.saved().weightSums());
+    writer.put(saved == null ? null : saved.outputs());
+    writer.put(saved == null ? null : saved.weightSums());
     writer.put(plan.jointNumbers() == 0 ? 0 : work + plan.partialsOffset());
     writer.put(plan.jointNumbers() == 0 ? 0 : work + plan.totalsOffset());
     writer.putStrides(problem.q());

@@ -3,6 +3,7 @@ package org.powerattention.runtime.cuda;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.ForwardTiling;
 import org.powerattention.runtime.spi.ForwardProblem;
+import org.powerattention.runtime.spi.SavedView;
 
 /**
  * How a forward call is cut into thread blocks, and the workspace it needs.
@@ -16,8 +17,9 @@ import org.powerattention.runtime.spi.ForwardProblem;
  * @param chunksPerSegment chunks of each but the last
  * @param statePass whether there is a state to compute: to read it in later chunks, or to return it
  * @param readsState whether outputs read a state
+ * @param outputs whether outputs are computed
  * @param gateSumBytes bytes of the cumulative log gates
- * @param snapshotBytes bytes of the states at the chunks' starts
+ * @param snapshotBytes bytes of the states at the chunks' starts, unless they are kept
  * @param segmentBytes bytes of the segments' own states
  * @param jointNumbers numbers that the first rows read from the caller's initial state
  * @param jointParts thread blocks that share the features of a head's joint
@@ -31,6 +33,7 @@ record ForwardPlan(
     long chunksPerSegment,
     boolean statePass,
     boolean readsState,
+    boolean outputs,
     long gateSumBytes,
     long snapshotBytes,
     long segmentBytes,
@@ -56,7 +59,9 @@ record ForwardPlan(
     KernelSpec spec = problem.spec();
     long heads = (long) problem.batch() * problem.keyHeads();
     boolean readsState = problem.chunked() || problem.initialState() != null;
-    boolean statePass = readsState || problem.finalState() != null;
+    SavedView saved = problem.saved();
+    boolean keepsStates = saved != null && saved.states() != null;
+    boolean statePass = readsState || keepsStates || problem.finalState() != null;
     Chunks cut =
         Chunks.of(spec, problem.chunked(), problem.batch(), problem.tokens(), problem.packed());
     long chunks = cut.count();
@@ -80,8 +85,9 @@ record ForwardPlan(
         perSegment,
         statePass,
         readsState,
+        problem.y() != null || saved != null && saved.outputs() != null,
         spec.gated() ? problem.keyHeads() * cut.allTokens() * Double.BYTES : 0,
-        readsState ? problem.keyHeads() * cut.places() * tiling.snapshotBytes() : 0,
+        readsState && !keepsStates ? problem.keyHeads() * cut.places() * tiling.snapshotBytes() : 0,
         segments > 1 ? heads * segments * spec.stateBytes() : 0,
         problem.initialState() != null ? queryHeads * (Joints.TOKENS * rowNumbers + 1) : 0,
         Joints.parts(spec, queryHeads));

@@ -1,8 +1,8 @@
 package org.powerattention.runtime.cuda;
 
 import java.nio.ByteBuffer;
-import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.spi.BackwardProblem;
+import org.powerattention.runtime.spi.Memory;
 import org.powerattention.runtime.spi.SavedView;
 
 /**
@@ -11,6 +11,7 @@ import org.powerattention.runtime.spi.SavedView;
  * same order, so that its size is known once the arguments are written.
  */
 final class GradientArguments {
+  private static final SavedView NOTHING = new SavedView(null, null, null);
   private static final ThreadLocal<ByteBuffer> BUFFERS = ArgumentWriter.buffers();
 
   private final ArgumentWriter writer = new ArgumentWriter(BUFFERS);
@@ -22,26 +23,31 @@ final class GradientArguments {
   }
 
   /** Returns the bytes of workspace that a call needs. */
-  static long workspaceBytes(BackwardProblem problem, GradientPlan plan) {
+  static long workspaceBytes(BackwardProblem problem, GradientPlan plan, KeptStates kept) {
     GradientArguments arguments = new GradientArguments(0);
-    arguments.put(problem, plan, null);
+    arguments.put(problem, plan, NOTHING, kept);
     return arguments.used;
   }
 
   /**
    * Returns the arguments of a call, in a buffer of this thread's.
    *
-   * @param saved what the forward pass kept; null if the spec is not normalised
+   * @param saved what the forward pass kept, as far as the kernels need it
+   * @param kept where kept states lie
    * @param workspace address of the workspace
    */
   static ByteBuffer of(
-      BackwardProblem problem, GradientPlan plan, @Nullable SavedView saved, long workspace) {
+      BackwardProblem problem,
+      GradientPlan plan,
+      SavedView saved,
+      KeptStates kept,
+      long workspace) {
     GradientArguments arguments = new GradientArguments(workspace);
-    arguments.put(problem, plan, saved);
+    arguments.put(problem, plan, saved, kept);
     return arguments.writer.written();
   }
 
-  private void put(BackwardProblem problem, GradientPlan plan, @Nullable SavedView saved) {
+  private void put(BackwardProblem problem, GradientPlan plan, SavedView saved, KeptStates kept) {
     boolean gated = problem.spec().gated();
     boolean normalized = problem.spec().normalized();
     writer.put(problem.q());
@@ -55,11 +61,18 @@ final class GradientArguments {
     writer.put(problem.dLogG());
     writer.put(problem.packed() == null ? null : problem.packed().table());
     putWorkspace(plan.gateSumBytes());
-    writer.put(saved == null ? null : saved.outputs());
-    writer.put(saved == null ? null : saved.weightSums());
+    writer.put(saved.outputs());
+    writer.put(saved.weightSums());
     putWorkspace(normalized ? plan.rowBytes() : 0);
     putWorkspace(normalized ? plan.rowBytes() : 0);
-    putWorkspace(plan.snapshotBytes());
+    Memory states = saved.states();
+    if (states == null) {
+      putWorkspace(plan.stateBytes());
+      writer.put(0L);
+    } else {
+      writer.put(states);
+      writer.put(normalized ? states.address() + kept.keySumsOffset() : 0);
+    }
     putWorkspace(plan.snapshotBytes());
     putWorkspace(plan.segmentStateBytes());
     putWorkspace(plan.segmentGradientBytes());

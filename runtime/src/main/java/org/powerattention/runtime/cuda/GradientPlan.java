@@ -19,7 +19,9 @@ import org.powerattention.runtime.spi.BackwardProblem;
  * @param gateSumBytes bytes of the cumulative log gates
  * @param rowBytes bytes of one number for each row and query head
  * @param keyRowBytes bytes of one number for each row and key/value head
- * @param snapshotBytes bytes of the states at the chunks' starts
+ * @param stateBytes bytes of the states at the chunks' starts; 0 where the forward kernels leave
+ *     them
+ * @param snapshotBytes bytes of the gradients of the states at the chunks' ends
  * @param segmentStateBytes bytes of the segments' own states
  * @param segmentGradientBytes bytes of the segments' own gradients of states
  * @param productBytes bytes of the products of states and their gradients
@@ -40,6 +42,7 @@ record GradientPlan(
     long gateSumBytes,
     long rowBytes,
     long keyRowBytes,
+    long stateBytes,
     long snapshotBytes,
     long segmentStateBytes,
     long segmentGradientBytes,
@@ -86,8 +89,9 @@ record GradientPlan(
         spec.gated() ? problem.keyHeads() * cut.allTokens() * Double.BYTES : 0,
         problem.queryHeads() * cut.allTokens() * Float.BYTES,
         problem.keyHeads() * cut.allTokens() * Float.BYTES,
+        walks && !tiling.byWarpgroups() ? places * tiling.snapshotBytes() : 0,
         walks ? places * tiling.snapshotBytes() : 0,
-        segments > 1 ? segmentBytes : 0,
+        segments > 1 && !tiling.byWarpgroups() ? segmentBytes : 0,
         segments > 1 || problem.dInitialState() != null ? segmentBytes : 0,
         walks && spec.gated() ? places * ForwardPlan.divideUp(joinWords, WARP) * Float.BYTES : 0,
         problem.initialState() != null ? queryHeads * headJoint : 0,

@@ -20,7 +20,8 @@ import org.powerattention.annotations.KernelSpec;
  * @param y output [b, t, hq, d]; null where only what is saved is wanted, on CUDA
  * @param initialState state before the first token, whose window is empty; or null for zero
  * @param finalState where to write the state after the last token, without a window; or null
- * @param saved where to keep what the backward call needs; or null
+ * @param saved where to keep what the backward call needs; or null. On CUDA, where y is null only
+ *     what it has room for is computed
  * @param packed where the sequences lie, if they are packed; or null
  * @param stream stream handle; 0 is the default stream
  */

@@ -1,5 +1,7 @@
 package org.powerattention.runtime.spi;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * A program on a device. Safe for many threads. On CUDA, calls are enqueued on the problem's
  * stream; on the CPU, they have finished on return.
@@ -7,6 +9,15 @@ package org.powerattention.runtime.spi;
 public interface LoadedProgram extends AutoCloseable {
   /** Carries out a forward call. */
   void forward(ForwardProblem problem);
+
+  /**
+   * Returns the bytes of the states that a forward call can keep for the backward call; 0 if that
+   * has no use for them.
+   */
+  default long keptStateBytes(
+      int batch, int tokens, int keyHeads, boolean chunked, @Nullable PackedView packed) {
+    return 0;
+  }
 
   /** Carries out a backward call. */
   void backward(BackwardProblem problem);

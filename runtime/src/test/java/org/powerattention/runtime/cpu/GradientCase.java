@@ -114,7 +114,7 @@ final class GradientCase {
     int rows = inputs.batch * inputs.tokens * inputs.queryHeads;
     SavedView kept =
         saved && spec.normalized()
-            ? new SavedView(Case.floats(nans(rows * d)), Case.floats(nans(rows)))
+            ? new SavedView(Case.floats(nans(rows * d)), Case.floats(nans(rows)), null)
             : null;
     Case.View y = view(inputs.queryHeads, null);
     int longest = inputs.tokens;

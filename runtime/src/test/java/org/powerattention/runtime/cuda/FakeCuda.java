@@ -51,6 +51,11 @@ public final class FakeCuda {
   /** Names of the driver's functions that were called, in order. */
   public final List<String> calls = new ArrayList<>();
 
+  /** Names of the kernels that were launched, in order. */
+  public final List<String> launched = new ArrayList<>();
+
+  private final Map<Long, String> functions = new HashMap<>();
+
   /** What the driver was given to load. */
   public final List<byte[]> modules = new ArrayList<>();
 
@@ -141,6 +146,12 @@ public final class FakeCuda {
       case "cuDeviceGetCount" -> ((int[]) arguments[0])[0] = devices;
       case "cuDeviceTotalMem" -> ((long[]) arguments[0])[0] = 80L << 30;
       case "cuModuleLoadData" -> modules.add((byte[]) arguments[1]);
+      case "cuModuleGetFunction" -> {
+        number((NativePointerObject) arguments[0], nextNumber);
+        functions.put(nextNumber++, (String) arguments[2]);
+      }
+      case "cuLaunchKernel" ->
+          launched.add(functions.get(valueOf((NativePointerObject) arguments[0])));
       case "cuMemGetInfo" -> {
         ((long[]) arguments[0])[0] = 3L << 20;
         ((long[]) arguments[1])[0] = 80L << 30;
@@ -203,18 +214,27 @@ public final class FakeCuda {
 
   /** Returns one whose parts have the same source. */
   static KernelProgram program(String name, KernelSpec spec, Class<?> anchor, String source) {
+    return program(name, spec, anchor, source, false);
+  }
+
+  /** Returns one whose backward kernels read the states that its forward kernels leave. */
+  public static KernelProgram keepingStates(String name, KernelSpec spec) {
+    String source = "/org/powerattention/runtime/cuda/fake.cu";
+    return program(name, spec, FakeCuda.class, source, true);
+  }
+
+  private static KernelProgram program(
+      String name, KernelSpec spec, Class<?> anchor, String source, boolean keepsStates) {
+    ForwardTiling forward =
+        new ForwardTiling(64, 128, 60_000, 64, 128, 0, 1_000, keepsStates, keepsStates);
+    BackwardTiling backward =
+        new BackwardTiling(64, 128, 60_000, 64, 128, 0, 64, 128, 0, keepsStates, 1_000);
     return new KernelProgram(
         name,
         spec,
         anchor,
-        List.of(
-            new KernelImage<>(
-                "sm_80", source, new ForwardTiling(64, 128, 60_000, 64, 128, 0, 1_000, false))),
-        List.of(
-            new KernelImage<>(
-                "sm_80",
-                source,
-                new BackwardTiling(64, 128, 60_000, 64, 128, 0, 64, 128, 0, false, 1_000))),
+        List.of(new KernelImage<>("sm_80", source, forward)),
+        List.of(new KernelImage<>("sm_80", source, backward)),
         List.of(new KernelImage<>("sm_80", source, new ServingTiling(64, 128, 0, 100))));
   }
 

@@ -24,7 +24,7 @@ final class ForwardPlanTest {
 
   /** 2,304 features make nine thread blocks of the state pass. */
   private static final ForwardTiling TILING =
-      new ForwardTiling(128, 128, 0, 256, 128, 0, 1000, false);
+      new ForwardTiling(128, 128, 0, 256, 128, 0, 1000, false, false);
 
   @Test
   void batchEntriesHaveAllTheirTokensAndChunks() {

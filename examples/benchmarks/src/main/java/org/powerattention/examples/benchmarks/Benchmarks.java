@@ -223,6 +223,7 @@ public final class Benchmarks {
     }
     cases.add(new Case(Operator.POWER_2_DIM_64, Form.ATTENTION, 4, 4096, 8));
     cases.add(new Case(Operator.POWER_2_DIM_64, Form.CHUNKED, 1, 65_536, 2));
+    cases.add(new Case(Operator.POWER_2_DIM_64, Form.CHUNKED, 8, 65_536, 12));
     cases.add(new Case(Operator.POWER_2_DIM_128, Form.ATTENTION, 1, 16_384, 8));
     cases.add(new Case(Operator.POWER_2_DIM_128, Form.CHUNKED, 1, 65_536, 8));
     cases.add(new Case(Operator.POWER_2_DIM_32, Form.CHUNKED, 1, 65_536, 8));

@@ -1,0 +1,29 @@
+package org.powerattention.runtime.cuda;
+
+import org.jspecify.annotations.Nullable;
+import org.powerattention.annotations.KernelSpec;
+import org.powerattention.runtime.ForwardTiling;
+import org.powerattention.runtime.spi.PackedView;
+
+/**
+ * Where the states at the chunks' starts lie that a forward call keeps for the backward call: first
+ * the snapshots, then of a normalised operator their key sums z in fp32.
+ *
+ * @param keySumsOffset bytes before the key sums
+ * @param bytes bytes of all
+ */
+record KeptStates(long keySumsOffset, long bytes) {
+  static KeptStates of(
+      KernelSpec spec,
+      ForwardTiling tiling,
+      int batch,
+      int tokens,
+      int keyHeads,
+      boolean chunked,
+      @Nullable PackedView packed) {
+    long places = keyHeads * Chunks.of(spec, chunked, batch, tokens, packed).places();
+    long snapshots = ForwardPlan.align(places * tiling.snapshotBytes());
+    long keySums = spec.normalized() ? places * spec.featureDim() * Float.BYTES : 0;
+    return new KeptStates(snapshots, snapshots + keySums);
+  }
+}
