@@ -154,7 +154,7 @@ final class BackwardCalls {
     boolean packed = sequences != null;
     Stream stream = options.stream();
     long handle = stream == null ? 0 : stream.handle();
-    boolean chunked = operator.chunked(options.form(), sizes.tokens());
+    boolean chunked = operator.tuner().chunked(options.form(), sizes);
     try {
       if (initial != null) {
         initial.foldWindow(handle);

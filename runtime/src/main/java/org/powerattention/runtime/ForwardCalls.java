@@ -101,11 +101,12 @@ final class ForwardCalls {
     PackedSequences packed = options.packed();
     Stream stream = options.stream();
     long handle = stream == null ? 0 : stream.handle();
+    operator.tuner().beforeCall(options.form(), sizes);
     try {
       foldWindow(initial, handle);
       // What a final state held is forgotten, its window included.
       foldWindow(last, handle);
-      boolean chunked = operator.chunked(options.form(), sizes.tokens());
+      boolean chunked = operator.tuner().chunked(options.form(), sizes);
       PackedView offsets = packed == null ? null : packed.view();
       boolean reads = chunked && sizes.tokens() > spec.chunk() || initial != null;
       long stateBytes =

@@ -7,6 +7,7 @@ import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.events.Nvtx;
 import org.powerattention.runtime.events.Ranges;
+import org.powerattention.runtime.spi.CallShape;
 import org.powerattention.runtime.spi.LoadedProgram;
 
 /**
@@ -37,6 +38,7 @@ public final class PowerAttentionOperator implements AutoCloseable {
   private final ForwardCalls forward;
   private final BackwardCalls backward;
   private final ServingCalls serving;
+  private final Tuner tuner;
 
   private PowerAttentionOperator(
       Accelerator accelerator, String name, KernelSpec spec, LoadedProgram program) {
@@ -47,6 +49,7 @@ public final class PowerAttentionOperator implements AutoCloseable {
     this.forward = new ForwardCalls(this);
     this.backward = new BackwardCalls(this);
     this.serving = new ServingCalls(this);
+    this.tuner = new Tuner(this);
   }
 
   /**
@@ -114,6 +117,28 @@ public final class PowerAttentionOperator implements AutoCloseable {
       int keyHeads,
       ForwardOptions options) {
     forward.callRaw(q, k, v, logG, y, batch, tokens, queryHeads, keyHeads, options);
+  }
+
+  /**
+   * Measures how calls of a shape are fastest on this device, and carries them out so from then on:
+   * which form {@link Form#AUTOMATIC} takes, and on CUDA into how many segments sequences are cut.
+   * It runs forward calls on tensors of its own for up to two seconds, or as many as the system
+   * property {@code powerattention.tune.seconds} says, and logs what it does. On CUDA what was
+   * measured is kept beside compiled kernels, and later processes find it there.
+   *
+   * <p>With {@code -Dpowerattention.tune=true} the first forward call of each shape of at least
+   * 1,024 tokens that leaves its form open does this by itself. Another number of segments changes
+   * results by rounding errors.
+   *
+   * @param batch number of sequences, not packed
+   * @param tokens tokens per sequence
+   * @throws IllegalArgumentException if a size is out of its range
+   */
+  public Tuning tune(int batch, int tokens, int queryHeads, int keyHeads) {
+    checkOpen();
+    CallSizes sizes = new CallSizes(batch, tokens, queryHeads, keyHeads, null);
+    return tuner.tune(
+        new CallShape(sizes.batch(), sizes.tokens(), sizes.queryHeads(), sizes.keyHeads()));
   }
 
   /**
@@ -374,12 +399,8 @@ public final class PowerAttentionOperator implements AutoCloseable {
     return program;
   }
 
-  /** Returns whether a call takes the chunked form. */
-  boolean chunked(Form form, int tokens) {
-    return switch (form) {
-      case ATTENTION -> false;
-      case CHUNKED -> true;
-      case AUTOMATIC -> tokens >= spec.crossoverTokens();
-    };
+  /** Returns what knows which form a call takes. */
+  Tuner tuner() {
+    return tuner;
   }
 }

@@ -1,8 +1,12 @@
 package org.powerattention.runtime;
 
+import java.util.List;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.events.Ranges;
 import org.powerattention.runtime.spi.BackwardProblem;
+import org.powerattention.runtime.spi.CallChoice;
+import org.powerattention.runtime.spi.CallShape;
 import org.powerattention.runtime.spi.CapturedCall;
 import org.powerattention.runtime.spi.DecodeProblem;
 import org.powerattention.runtime.spi.ForwardProblem;
@@ -50,6 +54,21 @@ final class RangedProgram implements LoadedProgram {
   @Override
   public void foldWindow(StateView state, int batch, int keyHeads, long stream) {
     within("fold", () -> program.foldWindow(state, batch, keyHeads, stream));
+  }
+
+  @Override
+  public List<CallChoice> choices(CallShape shape) {
+    return program.choices(shape);
+  }
+
+  @Override
+  public void choose(CallShape shape, CallChoice choice) {
+    program.choose(shape, choice);
+  }
+
+  @Override
+  public String measured(CallShape shape, Supplier<String> measure) {
+    return program.measured(shape, measure);
   }
 
   @Override

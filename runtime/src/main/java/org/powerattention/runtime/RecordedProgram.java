@@ -1,9 +1,13 @@
 package org.powerattention.runtime;
 
+import java.util.List;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.events.CallEvent;
 import org.powerattention.runtime.events.Events;
 import org.powerattention.runtime.spi.BackwardProblem;
+import org.powerattention.runtime.spi.CallChoice;
+import org.powerattention.runtime.spi.CallShape;
 import org.powerattention.runtime.spi.CapturedCall;
 import org.powerattention.runtime.spi.DecodeProblem;
 import org.powerattention.runtime.spi.ForwardProblem;
@@ -66,6 +70,21 @@ final class RecordedProgram implements LoadedProgram {
     } finally {
       commit(event, "fold", batch, 0, 0, keyHeads, false);
     }
+  }
+
+  @Override
+  public List<CallChoice> choices(CallShape shape) {
+    return program.choices(shape);
+  }
+
+  @Override
+  public void choose(CallShape shape, CallChoice choice) {
+    program.choose(shape, choice);
+  }
+
+  @Override
+  public String measured(CallShape shape, Supplier<String> measure) {
+    return program.measured(shape, measure);
   }
 
   @Override

@@ -155,7 +155,7 @@ final class ServingCalls {
             sizes.queryHeads(),
             sizes.keyHeads(),
             options.scaleFor(spec.headDim()),
-            operator.chunked(options.form(), sizes.tokens()),
+            operator.tuner().chunked(options.form(), sizes),
             inputs.q().backendView(false),
             inputs.k().backendView(false),
             inputs.v().backendView(false),

@@ -7,11 +7,11 @@ constexpr int kSlabStages = 8;
 constexpr int kKeyStages = 6;
 constexpr int kMultiplierRegisters = 112;
 constexpr int kBringerRegisters = 32;
-constexpr int kStateGroups = 2;
-constexpr int kGroupTiles = 4;
+constexpr int kStateGroups = 3;
+constexpr int kGroupTiles = 3;
 constexpr int kStateStages = 4;
 constexpr int kRawStages = 3;
-constexpr int kStateMultiplierRegisters = 224;
+constexpr int kStateMultiplierRegisters = 152;
 constexpr int kStateBringerRegisters = 56;
 
 __device__ void multiply_group(float (&sums)[36], const uint32 (&a)[4], uint64 b);

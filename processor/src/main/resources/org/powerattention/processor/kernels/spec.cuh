@@ -10,6 +10,7 @@
 #define NORMALIZED 1
 #define SM90 0
 #define WGMMA 0
+#define KEEPS_STATES 0
 #define STRIP 64
 
 constexpr int kDegree = 2;
@@ -30,3 +31,4 @@ constexpr int kWarpBlocks = 4;
 constexpr int kStateSharedBytes = 38400;
 constexpr int kBlockBytes = 2080;
 constexpr long long kSnapshotBytes = 299520;
+constexpr int kTurn = 32;

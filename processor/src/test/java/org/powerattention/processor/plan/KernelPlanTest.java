@@ -194,6 +194,8 @@ final class KernelPlanTest {
             1,
             "WGMMA",
             0,
+            "KEEPS_STATES",
+            0,
             "STRIP",
             64);
     assertThat(KernelPlan.of(spec, Part.FORWARD, Family.SM_80).symbols()).containsEntry("SM90", 0);

@@ -115,12 +115,12 @@ final class KernelSourcesTest {
         kernels.addAll(gated ? List.of("gate_sum") : List.of());
       }
       case BACKWARD -> {
-        kernels.addAll(List.of("state_walk", "join_states"));
+        boolean wgmma = source.plan().symbols().get("WGMMA") != 0;
+        kernels.addAll(wgmma ? List.of() : List.of("state_walk", "join_states"));
         kernels.addAll(List.of("state_gradient_walk", "join_gradients"));
         kernels.addAll(List.of("joint_gradient", "joint_queries", "joint_keys"));
         kernels.addAll(List.of("joint_values", "joint_sums"));
         kernels.addAll(List.of("query_gradients", "key_gradients"));
-        boolean wgmma = source.plan().symbols().get("WGMMA") != 0;
         kernels.addAll(wgmma ? List.of("value_gradients") : List.of());
         kernels.addAll(gated ? List.of("gate_sum", "gate_totals", "gate_gradients") : List.of());
         kernels.addAll(source.spec().normalized() ? List.of("row_terms") : List.of());

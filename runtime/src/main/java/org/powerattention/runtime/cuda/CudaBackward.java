@@ -5,6 +5,7 @@ import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.BackwardTiling;
 import org.powerattention.runtime.spi.BackwardProblem;
+import org.powerattention.runtime.spi.CallShape;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.Memory;
 import org.powerattention.runtime.spi.SavedView;
@@ -76,7 +77,15 @@ final class CudaBackward {
    * @param forward the forward kernels of the same program
    */
   void launch(BackwardProblem problem, CudaForward forward) {
-    GradientPlan plan = GradientPlan.of(problem, tiling, backend.device().multiprocessors());
+    // The walks of both passes are alike by warpgroups.
+    long chosen =
+        tiling.byWarpgroups() && problem.chunked() && problem.packed() == null
+            ? forward.chosenSegment(
+                new CallShape(
+                    problem.batch(), problem.tokens(), problem.queryHeads(), problem.keyHeads()))
+            : 0;
+    GradientPlan plan =
+        GradientPlan.of(problem, tiling, backend.device().multiprocessors(), chosen);
     KeptStates kept =
         forward.keptStates(
             problem.batch(),

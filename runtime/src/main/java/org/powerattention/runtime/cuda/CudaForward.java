@@ -1,9 +1,14 @@
 package org.powerattention.runtime.cuda;
 
 import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.ForwardTiling;
+import org.powerattention.runtime.spi.CallShape;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.Memory;
 import org.powerattention.runtime.spi.PackedView;
@@ -17,9 +22,13 @@ final class CudaForward {
   private static final int JOIN_THREADS = 256; // kJoinThreads of join_decays.cuh
   private static final int WORD_BYTES = 16;
 
+  /** Most segments of a sequence that are tried, of those that are joined. */
+  private static final long MOST_TRIED = 16;
+
   private final KernelSpec spec;
   private final ForwardTiling tiling;
   private final CudaBackend backend;
+  private final Map<CallShape, Long> chosenSegments = new ConcurrentHashMap<>();
   private final @Nullable CudaKernel gateSum;
   private final CudaKernel statePass;
   private final CudaKernel segments;
@@ -41,6 +50,27 @@ final class CudaForward {
     this.jointTokens = module.kernel("joint_tokens", 0);
     this.outputPass = module.kernel("output_pass", tiling.outputSharedBytes());
     this.attention = module.kernel("attention", tiling.outputSharedBytes());
+  }
+
+  /** Returns numbers of chunks to a segment that a call of a shape can be walked with. */
+  List<Long> segments(CallShape shape) {
+    Chunks cut = Chunks.of(spec, true, shape.batch(), shape.tokens(), null);
+    long most = Math.min(cut.count(), tiling.joinsSegments() ? MOST_TRIED : MOST_TRIED / 2);
+    return LongStream.rangeClosed(1, most)
+        .map(count -> ForwardPlan.divideUp(cut.count(), count))
+        .distinct()
+        .boxed()
+        .toList();
+  }
+
+  /** Walks calls of a shape so many chunks to a segment; 0 leaves it to the cost model. */
+  void choose(CallShape shape, long chunksPerSegment) {
+    chosenSegments.put(shape, chunksPerSegment);
+  }
+
+  /** Returns how many chunks a segment of a call of a shape is to have, or 0. */
+  long chosenSegment(CallShape shape) {
+    return chosenSegments.getOrDefault(shape, 0L);
   }
 
   /** Returns whether the backward kernels of the same family read states that are kept. */
@@ -72,7 +102,13 @@ final class CudaForward {
   }
 
   private void launch(ForwardProblem problem, int queryStart, int heldBack, boolean takesHeldBack) {
-    ForwardPlan plan = ForwardPlan.of(problem, tiling, backend.device().multiprocessors());
+    long chosen =
+        problem.chunked() && problem.packed() == null
+            ? chosenSegment(
+                new CallShape(
+                    problem.batch(), problem.tokens(), problem.queryHeads(), problem.keyHeads()))
+            : 0;
+    ForwardPlan plan = ForwardPlan.of(problem, tiling, backend.device().multiprocessors(), chosen);
     KeptStates kept =
         keptStates(
             problem.batch(),

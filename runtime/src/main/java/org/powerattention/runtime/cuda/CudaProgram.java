@@ -1,11 +1,16 @@
 package org.powerattention.runtime.cuda;
 
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.BackwardTiling;
 import org.powerattention.runtime.ForwardTiling;
 import org.powerattention.runtime.KernelProgram;
 import org.powerattention.runtime.ServingTiling;
 import org.powerattention.runtime.spi.BackwardProblem;
+import org.powerattention.runtime.spi.CallChoice;
+import org.powerattention.runtime.spi.CallShape;
 import org.powerattention.runtime.spi.CapturedCall;
 import org.powerattention.runtime.spi.DecodeProblem;
 import org.powerattention.runtime.spi.ForwardProblem;
@@ -17,6 +22,7 @@ import org.powerattention.runtime.spi.StateView;
 /** A program on a device, in parts that are compiled and loaded when they are first used. */
 final class CudaProgram implements LoadedProgram {
   private final CudaBackend backend;
+  private final KernelProgram program;
   private final ProgramPart<ForwardTiling, CudaForward> forward;
   private final ProgramPart<BackwardTiling, CudaBackward> backward;
   private final ProgramPart<ServingTiling, CudaServing> serving;
@@ -24,6 +30,7 @@ final class CudaProgram implements LoadedProgram {
   /** Loads a program; its forward part at once, so that what cannot be compiled shows here. */
   CudaProgram(CudaBackend backend, KernelProgram program) {
     this.backend = backend;
+    this.program = program;
     this.forward =
         new ProgramPart<>(
             backend,
@@ -49,6 +56,31 @@ final class CudaProgram implements LoadedProgram {
   @Override
   public void forward(ForwardProblem problem) {
     backend.context().run(() -> forward.get().launch(problem));
+  }
+
+  @Override
+  public List<CallChoice> choices(CallShape shape) {
+    return forward.get().segments(shape).stream()
+        .map(chunks -> new CallChoice(true, chunks))
+        .toList();
+  }
+
+  @Override
+  public void choose(CallShape shape, CallChoice choice) {
+    forward.get().choose(shape, choice.chunksPerSegment());
+  }
+
+  @Override
+  public String measured(CallShape shape, Supplier<String> measure) {
+    // The sources are part of the key: others may be faster another way.
+    List<String> where = List.of("tuning", backend.device().toString(), shape.toString());
+    String key = KernelCache.key(forward.sources(), where, program.spec().toString());
+    byte[] kept =
+        backend
+            .environment()
+            .cache()
+            .get(key, () -> measure.get().getBytes(StandardCharsets.UTF_8));
+    return new String(kept, StandardCharsets.UTF_8);
   }
 
   @Override

@@ -56,6 +56,16 @@ record ForwardPlan(
   private static final long ALIGNMENT = 256;
 
   static ForwardPlan of(ForwardProblem problem, ForwardTiling tiling, int multiprocessors) {
+    return of(problem, tiling, multiprocessors, 0);
+  }
+
+  /**
+   * Plans a call.
+   *
+   * @param chosen chunks of each segment, or 0 for as many as the cost model takes
+   */
+  static ForwardPlan of(
+      ForwardProblem problem, ForwardTiling tiling, int multiprocessors, long chosen) {
     KernelSpec spec = problem.spec();
     long heads = (long) problem.batch() * problem.keyHeads();
     boolean readsState = problem.chunked() || problem.initialState() != null;
@@ -66,7 +76,9 @@ record ForwardPlan(
         Chunks.of(spec, problem.chunked(), problem.batch(), problem.tokens(), problem.packed());
     long chunks = cut.count();
     long perSegment = chunks;
-    if (statePass) {
+    if (statePass && chosen > 0) {
+      perSegment = Math.min(chosen, chunks);
+    } else if (statePass) {
       long blocks = heads * divideUp(spec.featureDim(), tiling.stateFeatures());
       perSegment =
           tiling.joinsSegments()

@@ -54,6 +54,16 @@ record GradientPlan(
   private static final int WARP = 32;
 
   static GradientPlan of(BackwardProblem problem, BackwardTiling tiling, int multiprocessors) {
+    return of(problem, tiling, multiprocessors, 0);
+  }
+
+  /**
+   * Plans a call.
+   *
+   * @param chosen chunks of each segment, or 0 for as many as the cost model takes
+   */
+  static GradientPlan of(
+      BackwardProblem problem, BackwardTiling tiling, int multiprocessors, long chosen) {
     KernelSpec spec = problem.spec();
     Chunks cut =
         Chunks.of(spec, problem.chunked(), problem.batch(), problem.tokens(), problem.packed());
@@ -62,7 +72,9 @@ record GradientPlan(
     boolean walks = chunks > 1 || problem.initialState() != null || problem.dFinalState() != null;
     long heads = (long) problem.batch() * problem.keyHeads();
     long perSegment = chunks;
-    if (walks) {
+    if (walks && chosen > 0) {
+      perSegment = Math.min(chosen, chunks);
+    } else if (walks) {
       long blocks = heads * stateBlocks;
       perSegment =
           tiling.byWarpgroups()

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.CompilationException;
 import org.powerattention.runtime.KernelImage;
@@ -118,6 +119,11 @@ final class ProgramPart<T extends Tiling, L> implements AutoCloseable {
                     resource.substring(resource.lastIndexOf('/') + 1),
                     resource + " of " + what() + " for " + backend.name(),
                     choice.target()));
+  }
+
+  /** Returns the sources of all families, of which the device takes one. */
+  String sources() {
+    return images.stream().map(image -> source(image.resource())).collect(Collectors.joining());
   }
 
   /** Returns what is compiled and run, in words. */

@@ -1,5 +1,7 @@
 package org.powerattention.runtime.spi;
 
+import java.util.List;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,6 +19,25 @@ public interface LoadedProgram extends AutoCloseable {
   default long keptStateBytes(
       int batch, int tokens, int keyHeads, boolean chunked, @Nullable PackedView packed) {
     return 0;
+  }
+
+  /**
+   * Returns ways to carry out the calls of a shape, other than those that the cost model takes for
+   * each form.
+   */
+  default List<CallChoice> choices(CallShape shape) {
+    return List.of();
+  }
+
+  /** Carries out calls of a shape that have the choice's form as it says, from now on. */
+  default void choose(CallShape shape, CallChoice choice) {}
+
+  /**
+   * Returns what was measured of a shape, in words: by this process or, where the device keeps
+   * files, an earlier one, or else now.
+   */
+  default String measured(CallShape shape, Supplier<String> measure) {
+    return measure.get();
   }
 
   /** Carries out a backward call. */

@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.ToIntBiFunction;
 import jcuda.NativePointerObject;
 import jcuda.Pointer;
 import jcuda.driver.CUdevice_attribute;
@@ -53,6 +54,12 @@ public final class FakeCuda {
 
   /** Names of the kernels that were launched, in order. */
   public final List<String> launched = new ArrayList<>();
+
+  /** Blocks along the second dimension of these launches: segments of a walk. */
+  public final List<Integer> launchedRows = new ArrayList<>();
+
+  /** Milliseconds that a launch takes, by the kernel's name and its blocks' second dimension. */
+  public ToIntBiFunction<String, Integer> milliseconds = (kernel, rows) -> 0;
 
   private final Map<Long, String> functions = new HashMap<>();
 
@@ -150,8 +157,13 @@ public final class FakeCuda {
         number((NativePointerObject) arguments[0], nextNumber);
         functions.put(nextNumber++, (String) arguments[2]);
       }
-      case "cuLaunchKernel" ->
-          launched.add(functions.get(valueOf((NativePointerObject) arguments[0])));
+      case "cuLaunchKernel" -> {
+        String kernel = functions.get(valueOf((NativePointerObject) arguments[0]));
+        int rows = (int) arguments[2];
+        launched.add(kernel);
+        launchedRows.add(rows);
+        Thread.sleep(milliseconds.applyAsInt(kernel, rows));
+      }
       case "cuMemGetInfo" -> {
         ((long[]) arguments[0])[0] = 3L << 20;
         ((long[]) arguments[1])[0] = 80L << 30;
