@@ -43,6 +43,8 @@ import org.powerattention.runtime.Tensor;
  *   <li>Attention form: 64 FLOPs per token and head for each token of context
  *   <li>Chunked form: 12,288 FLOPs per token and head, in chunks of 128 tokens
  *   <li>The chunked form takes fewer FLOPs from 193 tokens on
+ *   <li>Device memory of a forward call in chunked form, beyond its tensors: about 4.0 KiB for each
+ *       chunk and key/value head, for the state at the chunk's start
  *   <li>Backward: about 2.5 times the FLOPs of forward
  *   <li>Saved for backward: nothing
  *   <li>Decode: a token reads the state and its latest tokens, 36.0 KiB at most for each key/value

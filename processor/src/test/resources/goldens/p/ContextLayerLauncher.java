@@ -47,8 +47,11 @@ import org.powerattention.runtime.Tensor;
  *   <li>Attention form: 136 FLOPs per token and head for each token of context
  *   <li>Chunked form: 802,816 FLOPs per token and head, in chunks of 1,024 tokens
  *   <li>The chunked form takes fewer FLOPs from 5,904 tokens on
+ *   <li>Device memory of a forward call in chunked form, beyond its tensors: about 324.0 KiB for
+ *       each chunk and key/value head, for the state at the chunk's start
  *   <li>Backward: about 2.5 times the FLOPs of forward
- *   <li>Saved for backward: 260 bytes per token and query head
+ *   <li>Saved for backward: 260 bytes per token and query head; by Hopper's kernels 333.0 KiB per
+ *       chunk and key/value head
  *   <li>Decode: a token reads the state and its latest tokens, 617.5 KiB at most for each key/value
  *       head, and writes the state once in 64 tokens
  * </ul>
@@ -236,7 +239,8 @@ public final class ContextLayerLauncher implements AutoCloseable {
    * @param batch sequences b; 1 if they are packed
    * @param tokens tokens t of each; of packed sequences, those of all together
    * @param queryHeads query heads hq
-   * @return the place, to be closed; it takes 260 bytes per token and query head
+   * @return the place, to be closed; it takes 260 bytes per token and query head; by Hopper's
+   *     kernels 333.0 KiB per chunk and key/value head
    * @throws IllegalArgumentException if a size is not positive
    * @throws IllegalStateException if the launcher is closed
    */

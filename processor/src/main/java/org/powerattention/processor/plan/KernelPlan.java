@@ -57,6 +57,32 @@ public record KernelPlan(
         .toList();
   }
 
+  /** Returns the most bytes that a family's forward kernels take for a head's state at a chunk. */
+  public static long snapshotBytes(KernelSpec spec) {
+    return Part.FORWARD.families().stream()
+        .mapToLong(family -> forwardSizes(spec, family).snapshotBytes())
+        .max()
+        .orElse(0);
+  }
+
+  /**
+   * Returns the bytes of a head's state at a chunk that a forward call keeps for the backward call,
+   * of the family that does; 0 if none does.
+   */
+  public static long keptStateBytes(KernelSpec spec) {
+    long keySums = spec.normalized() ? (long) spec.featureDim() * Float.BYTES : 0;
+    return Part.FORWARD.families().stream()
+        .map(family -> forwardSizes(spec, family))
+        .filter(ForwardSizes::keepsStates)
+        .mapToLong(sizes -> sizes.snapshotBytes() + keySums)
+        .max()
+        .orElse(0);
+  }
+
+  private static ForwardSizes forwardSizes(KernelSpec spec, Family family) {
+    return ForwardPlan.of(spec, family, new ArrayList<>());
+  }
+
   private static Map<String, Integer> symbols(KernelSpec spec, Part part, Family family) {
     Map<String, Integer> symbols = new TreeMap<>();
     symbols.put("DEGREE", spec.degree());

@@ -1,7 +1,10 @@
 package org.powerattention.processor.write;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import org.powerattention.annotations.KernelSpec;
+import org.powerattention.processor.plan.KernelPlan;
 import org.powerattention.processor.validate.Operator;
 
 /** The documentation of a launcher: what it computes, on what shapes, and at what cost. */
@@ -72,6 +75,8 @@ final class LauncherJavadoc {
       <li>Attention form: %s FLOPs per token and head for each token of context
       <li>Chunked form: %s FLOPs per token and head, in chunks of %s tokens
       <li>The chunked form takes fewer FLOPs from %s tokens on
+      <li>Device memory of a forward call in chunked form, beyond its tensors: about %s for each
+          chunk and key/value head, for the state at the chunk's start
       <li>Backward: about 2.5 times the FLOPs of forward
       <li>Saved for backward: %s
       <li>Decode: a token reads the state and its latest tokens, %s at most for each key/value head,
@@ -89,6 +94,7 @@ final class LauncherJavadoc {
             grouped(Math.round(spec.chunkedFlopsPerToken())),
             grouped(spec.chunk()),
             grouped(spec.crossoverTokens()),
+            bytes(KernelPlan.snapshotBytes(spec)),
             savedBytes(spec),
             bytes(spec.stateBytes() + windowBytes(spec)),
             spec.windowTokens() / 2);
@@ -96,9 +102,15 @@ final class LauncherJavadoc {
 
   /** Returns what a saved forward call takes, in words. */
   static String savedBytes(KernelSpec spec) {
-    return spec.normalized()
-        ? bytes((spec.headDim() + 1L) * Float.BYTES) + " per token and query head"
-        : "nothing";
+    List<String> parts = new ArrayList<>();
+    if (spec.normalized()) {
+      parts.add(bytes((spec.headDim() + 1L) * Float.BYTES) + " per token and query head");
+    }
+    long states = KernelPlan.keptStateBytes(spec);
+    if (states > 0) {
+      parts.add("by Hopper's kernels " + bytes(states) + " per chunk and key/value head");
+    }
+    return parts.isEmpty() ? "nothing" : String.join(";\n    ", parts);
   }
 
   /** Bytes of the keys, values and log gates of a state's latest tokens, of one head. */
