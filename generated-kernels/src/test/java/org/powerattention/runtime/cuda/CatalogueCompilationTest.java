@@ -40,7 +40,7 @@ class CatalogueCompilationTest {
     /** Some kernels of its part, which every spec has. */
     List<String> kernels() {
       if (file.contains(".backward.")) {
-        return List.of("state_walk", "state_gradient_walk", "query_gradients", "key_gradients");
+        return List.of("state_gradient_walk", "query_gradients", "key_gradients");
       }
       return file.contains(".serving.")
           ? List.of("decode_rows_1", "decode_output", "fold_window")
