@@ -3,6 +3,7 @@ package org.powerattention.runtime;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
+import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.events.Nvtx;
@@ -41,7 +42,11 @@ public final class PowerAttentionOperator implements AutoCloseable {
   private final Tuner tuner;
 
   private PowerAttentionOperator(
-      Accelerator accelerator, String name, KernelSpec spec, LoadedProgram program) {
+      Accelerator accelerator,
+      String name,
+      KernelSpec spec,
+      LoadedProgram program,
+      Duration tuning) {
     this.accelerator = accelerator;
     this.spec = spec;
     this.program = program;
@@ -49,7 +54,7 @@ public final class PowerAttentionOperator implements AutoCloseable {
     this.forward = new ForwardCalls(this);
     this.backward = new BackwardCalls(this);
     this.serving = new ServingCalls(this);
-    this.tuner = new Tuner(this);
+    this.tuner = new Tuner(this, Boolean.getBoolean(Tuner.PROPERTY), tuning);
   }
 
   /**
@@ -64,13 +69,14 @@ public final class PowerAttentionOperator implements AutoCloseable {
   static PowerAttentionOperator load(
       Accelerator accelerator, KernelProgram program, @Nullable Ranges ranges) {
     accelerator.checkOpen();
+    Duration tuning = Tuner.limit(System.getProperty(Tuner.SECONDS_PROPERTY));
     LoadedProgram loaded =
         new RecordedProgram(
             accelerator.backend().load(program), program.name(), accelerator.name());
     if (ranges != null) {
       loaded = new RangedProgram(loaded, ranges, program.name());
     }
-    return new PowerAttentionOperator(accelerator, program.name(), program.spec(), loaded);
+    return new PowerAttentionOperator(accelerator, program.name(), program.spec(), loaded, tuning);
   }
 
   /** Returns what was declared. */

@@ -49,10 +49,6 @@ final class Tuner {
   private final Duration limit;
   private final Map<CallShape, Tuning> tunings = new ConcurrentHashMap<>();
 
-  Tuner(PowerAttentionOperator operator) {
-    this(operator, Boolean.getBoolean(PROPERTY), limit(System.getProperty(SECONDS_PROPERTY)));
-  }
-
   /**
    * Creates one that has measured nothing.
    *
@@ -66,6 +62,11 @@ final class Tuner {
     this.limit = limit;
   }
 
+  /**
+   * Returns the limit that the system property sets.
+   *
+   * @throws IllegalArgumentException if that is no number of seconds above 0
+   */
   static Duration limit(@Nullable String seconds) {
     try {
       double parsed = seconds == null ? DEFAULT_SECONDS : Double.parseDouble(seconds);
