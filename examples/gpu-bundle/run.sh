@@ -10,7 +10,7 @@ usage: run.sh doctor                                     what is found here, and
        run.sh gpu-tests [options of the JUnit console]   all tests tagged gpu
        run.sh quickstart [text] [plot.png]               memorise a text and ask it back
        run.sh kotlin [text]                              guess a text's letters
-       run.sh benchmarks [results.json [forward] [training] [decode] [startup]]
+       run.sh benchmarks [results.json [forward] [training] [decode] [families] [startup]]
                                                          time the kernels, and PyTorch's where it is
        run.sh java ARGUMENTS...                          java with everything on the class path
 END

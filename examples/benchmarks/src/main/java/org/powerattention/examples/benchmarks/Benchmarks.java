@@ -27,6 +27,7 @@ public final class Benchmarks {
     FORWARD,
     TRAINING,
     DECODE,
+    FAMILIES,
     STARTUP
   }
 
@@ -43,9 +44,9 @@ public final class Benchmarks {
    * Runs the benchmarks.
    *
    * @param arguments optionally, the JSON file for the results, then which parts to run of {@code
-   *     forward}, {@code training}, {@code decode} and {@code startup}; all if none is named. The
-   *     plot goes beside the file. With {@code plot} in place of parts, it is drawn from the file
-   *     as it is.
+   *     forward}, {@code training}, {@code decode}, {@code families} and {@code startup}; all if
+   *     none is named. The plot goes beside the file. With {@code plot} in place of parts, it is
+   *     drawn from the file as it is.
    */
   public static void main(String[] arguments) throws Exception {
     if (arguments.length == 2 && arguments[1].equals("plot")) {
@@ -60,7 +61,8 @@ public final class Benchmarks {
       }
     } catch (IllegalArgumentException e) {
       System.err.println(
-          "usage: Benchmarks [results.json [forward] [training] [decode] [startup] | plot]");
+          "usage: Benchmarks [results.json [forward] [training] [decode] [families] [startup] |"
+              + " plot]");
       System.exit(2);
     }
     if (parts.isEmpty()) {
@@ -140,6 +142,9 @@ public final class Benchmarks {
       operators.values().forEach(Operator.Loaded::close);
       if (parts.contains(Part.DECODE)) {
         decode(device, clock);
+      }
+      if (parts.contains(Part.FAMILIES)) {
+        Families.measure(device, clock, this::add);
       }
     }
   }

@@ -1,4 +1,4 @@
 package org.powerattention.examples.benchmarks;
 
 /** A row of the results' file, which names its fields as the record does. */
-sealed interface Result permits Row, DecodeRow, StartupRow {}
+sealed interface Result permits Row, DecodeRow, FamilyRow, StartupRow {}
