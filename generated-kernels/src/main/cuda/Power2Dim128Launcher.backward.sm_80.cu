@@ -1352,6 +1352,7 @@ struct StateWords {
   }
 };
 
+// The snapshots that are joined.
 template <bool kGradient>
 __device__ __forceinline__ unsigned char* joined(const Arguments& args) {
   return kGradient ? args.state_gradients : args.states;

@@ -1212,6 +1212,7 @@ struct JoinWord {
   }
 };
 
+// The snapshots that are joined.
 template <bool kGradient>
 __device__ __forceinline__ unsigned char* joined(const Arguments& args) {
   return kGradient ? args.state_gradients : args.states;

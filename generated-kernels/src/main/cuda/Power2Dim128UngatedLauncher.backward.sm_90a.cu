@@ -2081,6 +2081,7 @@ struct JoinWord {
   }
 };
 
+// The snapshots that are joined.
 template <bool kGradient>
 __device__ __forceinline__ unsigned char* joined(const Arguments& args) {
   return args.state_gradients;
@@ -3266,9 +3267,11 @@ void query_gradients(const __grid_constant__ Arguments args) {
     };
     const ColumnTerms& terms = shared.terms[stage][group.index];
     if (group.active && first < group.first()) {
-      attend_keys<false>(dq, sums, deltas, shared, shared.tokens[agreed(stage)], terms, group, load_next);
+      attend_keys<false>(dq, sums, deltas, shared, shared.tokens[agreed(stage)], terms, group,
+                         load_next);
     } else if (group.active && first == group.first()) {
-      attend_keys<true>(dq, sums, deltas, shared, shared.tokens[agreed(stage)], terms, group, load_next);
+      attend_keys<true>(dq, sums, deltas, shared, shared.tokens[agreed(stage)], terms, group,
+                        load_next);
     } else {
       load_next();
     }
@@ -3532,11 +3535,11 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
     };
     const ColumnTerms& terms = shared.terms[stage][group.index];
     if (group.active && current.first > group.first()) {
-      attend_queries<kValues, false>(gradient, sums, shared, shared.tokens[agreed(stage)], terms, group,
-                                     load_next);
+      attend_queries<kValues, false>(gradient, sums, shared, shared.tokens[agreed(stage)], terms,
+                                     group, load_next);
     } else if (group.active && current.first == group.first()) {
-      attend_queries<kValues, true>(gradient, sums, shared, shared.tokens[agreed(stage)], terms, group,
-                                    load_next);
+      attend_queries<kValues, true>(gradient, sums, shared, shared.tokens[agreed(stage)], terms,
+                                    group, load_next);
     } else {
       load_next();
     }

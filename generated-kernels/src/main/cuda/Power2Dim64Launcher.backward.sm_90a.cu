@@ -2220,6 +2220,7 @@ struct StateWords {
   }
 };
 
+// The snapshots that are joined.
 template <bool kGradient>
 __device__ __forceinline__ unsigned char* joined(const Arguments& args) {
   return args.state_gradients;
@@ -3527,13 +3528,15 @@ void query_gradients(const __grid_constant__ Arguments args) {
     };
     const ColumnTerms& terms = shared.terms[stage][group.index];
     if (group.active && first < group.first()) {
-      attend_keys<false>(dq, sums, deltas, shared, shared.tokens[agreed(stage)], terms, group, load_next);
+      attend_keys<false>(dq, sums, deltas, shared, shared.tokens[agreed(stage)], terms, group,
+                         load_next);
     } else if (group.active && first == group.first()) {
       const float factors[2] = {fast_exp(terms.gates[group.lane_row(0) % 64].high),
                                 fast_exp(terms.gates[group.lane_row(1) % 64].high)};
       dq.scale(factors);
       for (int r = 0; r < 2; r++) sums[r] *= factors[r];
-      attend_keys<true>(dq, sums, deltas, shared, shared.tokens[agreed(stage)], terms, group, load_next);
+      attend_keys<true>(dq, sums, deltas, shared, shared.tokens[agreed(stage)], terms, group,
+                        load_next);
     } else {
       load_next();
     }
@@ -3837,8 +3840,8 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
     };
     const ColumnTerms& terms = shared.terms[stage][group.index];
     if (group.active && current.first > group.first()) {
-      attend_queries<kValues, false>(gradient, sums, shared, shared.tokens[agreed(stage)], terms, group,
-                                     load_next);
+      attend_queries<kValues, false>(gradient, sums, shared, shared.tokens[agreed(stage)], terms,
+                                     group, load_next);
     } else if (group.active && current.first == group.first()) {
       if (current.member == 0) {
         float factors[2];
@@ -3846,8 +3849,8 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
         gradient.scale(factors);
         for (int r = 0; r < 2; r++) sums[r] *= factors[r];
       }
-      attend_queries<kValues, true>(gradient, sums, shared, shared.tokens[agreed(stage)], terms, group,
-                                    load_next);
+      attend_queries<kValues, true>(gradient, sums, shared, shared.tokens[agreed(stage)], terms,
+                                    group, load_next);
     } else {
       load_next();
     }

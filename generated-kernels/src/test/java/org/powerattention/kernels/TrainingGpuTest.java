@@ -158,7 +158,10 @@ class TrainingGpuTest {
       // Of each chunk and key/value head, 36 slabs of 64 features by 72 numbers, and z in fp32.
       long chunks = BATCH * KEY_HEADS * 4;
       long states = chunks * (36 * 64 * 72 * 2 + 2304 * 4);
-      assertThat(saved.bytes() - outputs).isAnyOf(0L, states);
+      boolean hopper =
+          gpu().name().endsWith("sm_90)")
+              && !"sm_80".equals(System.getProperty("powerattention.family"));
+      assertThat(saved.bytes() - outputs).isEqualTo(hopper ? states : 0);
       // States of one form's chunks are of no use to the other.
       BackwardOptions attentionForm = BackwardOptions.defaults().form(Form.ATTENTION);
       try (Gradients computed = in.backward(attention, attentionForm);

@@ -2,6 +2,7 @@ package org.powerattention.runtime;
 
 import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.KernelSpec;
+import org.powerattention.runtime.spi.CallShape;
 
 /**
  * The sizes of a call.
@@ -72,6 +73,10 @@ record CallSizes(
   /** Returns the number of tokens of all sequences together. */
   long rows() {
     return packed == null ? (long) batch * tokens : packed.tokens();
+  }
+
+  CallShape shape() {
+    return new CallShape(batch, tokens, queryHeads, keyHeads);
   }
 
   long[] queryShape(KernelSpec spec) {

@@ -108,12 +108,9 @@ final class ForwardCalls {
       foldWindow(last, handle);
       boolean chunked = operator.tuner().chunked(options.form(), sizes);
       PackedView offsets = packed == null ? null : packed.view();
-      boolean reads = chunked && sizes.tokens() > spec.chunk() || initial != null;
       long stateBytes =
-          saved != null && options.savesStates() && reads
-              ? operator
-                  .program()
-                  .keptStateBytes(sizes.batch(), sizes.tokens(), sizes.keyHeads(), chunked, offsets)
+          saved != null && options.savesStates()
+              ? operator.program().keptStateBytes(sizes.shape(), chunked, initial != null, offsets)
               : 0;
       SavedView kept = saved == null ? null : saved.empty(stateBytes, stream);
       operator

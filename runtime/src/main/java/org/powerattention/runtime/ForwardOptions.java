@@ -42,8 +42,8 @@ public final class ForwardOptions {
   }
 
   /**
-   * Returns the defaults: form by length, scale 1/sqrt(d), no states, nothing saved, savesStates,
-   * sequences of equal length, the default stream.
+   * Returns the defaults: form by length, scale 1/sqrt(d), no states, nothing saved, sequences of
+   * equal length, the default stream.
    */
   public static ForwardOptions defaults() {
     return DEFAULTS;

@@ -8,7 +8,6 @@ import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.events.Nvtx;
 import org.powerattention.runtime.events.Ranges;
-import org.powerattention.runtime.spi.CallShape;
 import org.powerattention.runtime.spi.LoadedProgram;
 
 /**
@@ -142,9 +141,7 @@ public final class PowerAttentionOperator implements AutoCloseable {
    */
   public Tuning tune(int batch, int tokens, int queryHeads, int keyHeads) {
     checkOpen();
-    CallSizes sizes = new CallSizes(batch, tokens, queryHeads, keyHeads, null);
-    return tuner.tune(
-        new CallShape(sizes.batch(), sizes.tokens(), sizes.queryHeads(), sizes.keyHeads()));
+    return tuner.tune(new CallSizes(batch, tokens, queryHeads, keyHeads, null).shape());
   }
 
   /**

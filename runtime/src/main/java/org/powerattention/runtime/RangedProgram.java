@@ -1,28 +1,21 @@
 package org.powerattention.runtime;
 
-import java.util.List;
-import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.events.Ranges;
 import org.powerattention.runtime.spi.BackwardProblem;
-import org.powerattention.runtime.spi.CallChoice;
-import org.powerattention.runtime.spi.CallShape;
 import org.powerattention.runtime.spi.CapturedCall;
 import org.powerattention.runtime.spi.DecodeProblem;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.LoadedProgram;
-import org.powerattention.runtime.spi.PackedView;
 import org.powerattention.runtime.spi.PrefillProblem;
 import org.powerattention.runtime.spi.StateView;
 
 /** A program with a range around each call, named by its kind and the operator. */
-final class RangedProgram implements LoadedProgram {
-  private final LoadedProgram program;
+final class RangedProgram extends WrappedProgram {
   private final Ranges ranges;
   private final String operator;
 
   RangedProgram(LoadedProgram program, Ranges ranges, String operator) {
-    this.program = program;
+    super(program);
     this.ranges = ranges;
     this.operator = operator;
   }
@@ -57,32 +50,6 @@ final class RangedProgram implements LoadedProgram {
   }
 
   @Override
-  public List<CallChoice> choices(CallShape shape) {
-    return program.choices(shape);
-  }
-
-  @Override
-  public void choose(CallShape shape, CallChoice choice) {
-    program.choose(shape, choice);
-  }
-
-  @Override
-  public String measured(CallShape shape, Supplier<String> measure) {
-    return program.measured(shape, measure);
-  }
-
-  @Override
-  public long keptStateBytes(
-      int batch, int tokens, int keyHeads, boolean chunked, @Nullable PackedView packed) {
-    return program.keptStateBytes(batch, tokens, keyHeads, chunked, packed);
-  }
-
-  @Override
-  public long decodeWorkspaceBytes(int batch, int queryHeads, int keyHeads) {
-    return program.decodeWorkspaceBytes(batch, queryHeads, keyHeads);
-  }
-
-  @Override
   public void decode(DecodeProblem problem) {
     within("decode", () -> program.decode(problem));
   }
@@ -101,10 +68,5 @@ final class RangedProgram implements LoadedProgram {
         captured.close();
       }
     };
-  }
-
-  @Override
-  public void close() {
-    program.close();
   }
 }

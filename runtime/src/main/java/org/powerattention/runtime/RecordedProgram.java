@@ -1,29 +1,23 @@
 package org.powerattention.runtime;
 
-import java.util.List;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.events.CallEvent;
 import org.powerattention.runtime.events.Events;
 import org.powerattention.runtime.spi.BackwardProblem;
-import org.powerattention.runtime.spi.CallChoice;
-import org.powerattention.runtime.spi.CallShape;
 import org.powerattention.runtime.spi.CapturedCall;
 import org.powerattention.runtime.spi.DecodeProblem;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.LoadedProgram;
-import org.powerattention.runtime.spi.PackedView;
 import org.powerattention.runtime.spi.PrefillProblem;
 import org.powerattention.runtime.spi.StateView;
 
 /** A program whose calls Java Flight Recorder sees; where it does not record, they cost nothing. */
-final class RecordedProgram implements LoadedProgram {
-  private final LoadedProgram program;
+final class RecordedProgram extends WrappedProgram {
   private final String operator;
   private final String device;
 
   RecordedProgram(LoadedProgram program, String operator, String device) {
-    this.program = program;
+    super(program);
     this.operator = operator;
     this.device = device;
   }
@@ -73,32 +67,6 @@ final class RecordedProgram implements LoadedProgram {
   }
 
   @Override
-  public List<CallChoice> choices(CallShape shape) {
-    return program.choices(shape);
-  }
-
-  @Override
-  public void choose(CallShape shape, CallChoice choice) {
-    program.choose(shape, choice);
-  }
-
-  @Override
-  public String measured(CallShape shape, Supplier<String> measure) {
-    return program.measured(shape, measure);
-  }
-
-  @Override
-  public long keptStateBytes(
-      int batch, int tokens, int keyHeads, boolean chunked, @Nullable PackedView packed) {
-    return program.keptStateBytes(batch, tokens, keyHeads, chunked, packed);
-  }
-
-  @Override
-  public long decodeWorkspaceBytes(int batch, int queryHeads, int keyHeads) {
-    return program.decodeWorkspaceBytes(batch, queryHeads, keyHeads);
-  }
-
-  @Override
   public void decode(DecodeProblem p) {
     CallEvent event = Events.startCall();
     try {
@@ -132,11 +100,6 @@ final class RecordedProgram implements LoadedProgram {
         captured.close();
       }
     };
-  }
-
-  @Override
-  public void close() {
-    program.close();
   }
 
   private static void done(@Nullable CallEvent event) {

@@ -32,12 +32,15 @@ public final class SavedForward implements AutoCloseable {
       boolean chunked,
       boolean states) {
     static Filled by(CallSizes sizes, boolean initialState, boolean chunked, boolean states) {
-      PackedSequences packed = sizes.packed();
-      int[] offsets = packed == null ? null : packed.offsets();
-      return new Filled(describe(sizes), offsets, initialState, chunked, states);
+      return new Filled(describe(sizes), offsets(sizes), initialState, chunked, states);
     }
 
-    private static String describe(CallSizes sizes) {
+    static int @Nullable [] offsets(CallSizes sizes) {
+      PackedSequences packed = sizes.packed();
+      return packed == null ? null : packed.offsets();
+    }
+
+    static String describe(CallSizes sizes) {
       String sequences =
           sizes.packed() == null
               ? "batch " + sizes.batch() + ", tokens " + sizes.tokens()
@@ -105,7 +108,7 @@ public final class SavedForward implements AutoCloseable {
   /**
    * Returns the bytes of device memory that it takes: of the outputs and their sums of weights, and
    * once a call has kept them, of the states. These are, for each chunk and key/value head, {@code
-   * D (d + 8)} numbers of two bytes and {@code D} of four.
+   * D d} numbers of two bytes, and of a normalised operator {@code 8 D} more and {@code D} of four.
    */
   public long bytes() {
     Tensor kept = states;
@@ -168,14 +171,15 @@ public final class SavedForward implements AutoCloseable {
       throw new IllegalArgumentException(
           this + " given as saved; run forward with ForwardOptions.save(...) first");
     }
-    Filled needed = Filled.by(sizes, initialState, by.chunked, by.states);
-    if (!by.sizes.equals(needed.sizes) || !Arrays.equals(by.offsets, needed.offsets)) {
+    String needed = Filled.describe(sizes);
+    int[] offsets = Filled.offsets(sizes);
+    if (!by.sizes.equals(needed) || !Arrays.equals(by.offsets, offsets)) {
       throw new IllegalArgumentException(
           "saved was filled by a forward call of "
               + by.sizes
               + "; this backward call is of "
-              + needed.sizes
-              + (needed.offsets == null ? "" : "; the offsets have to be the same too"));
+              + needed
+              + (offsets == null ? "" : "; the offsets have to be the same too"));
     }
     if (by.initialState != initialState) {
       throw new IllegalArgumentException(

@@ -86,7 +86,7 @@ final class Tuner {
       case ATTENTION -> false;
       case CHUNKED -> true;
       case AUTOMATIC -> {
-        Tuning tuning = sizes.packed() == null ? tunings.get(shape(sizes)) : null;
+        Tuning tuning = sizes.packed() == null ? tunings.get(sizes.shape()) : null;
         yield tuning == null
             ? sizes.tokens() >= spec.crossoverTokens()
             : tuning.form() == Form.CHUNKED;
@@ -102,14 +102,10 @@ final class Tuner {
         || sizes.tokens() < LEAST_TOKENS) {
       return;
     }
-    CallShape shape = shape(sizes);
+    CallShape shape = sizes.shape();
     if (!tunings.containsKey(shape)) {
       Tuning unused = tune(shape);
     }
-  }
-
-  private static CallShape shape(CallSizes sizes) {
-    return new CallShape(sizes.batch(), sizes.tokens(), sizes.queryHeads(), sizes.keyHeads());
   }
 
   /** Returns how a shape is fastest, measuring it unless it has been. */

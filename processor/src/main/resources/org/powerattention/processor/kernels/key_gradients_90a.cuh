@@ -309,8 +309,8 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
     };
     const ColumnTerms& terms = shared.terms[stage][group.index];
     if (group.active && current.first > group.first()) {
-      attend_queries<kValues, false>(gradient, sums, shared, shared.tokens[agreed(stage)], terms, group,
-                                     load_next);
+      attend_queries<kValues, false>(gradient, sums, shared, shared.tokens[agreed(stage)], terms,
+                                     group, load_next);
     } else if (group.active && current.first == group.first()) {
 #if GATED
       if (current.member == 0) {
@@ -320,8 +320,8 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
         for (int r = 0; r < 2; r++) sums[r] *= factors[r];
       }
 #endif
-      attend_queries<kValues, true>(gradient, sums, shared, shared.tokens[agreed(stage)], terms, group,
-                                    load_next);
+      attend_queries<kValues, true>(gradient, sums, shared, shared.tokens[agreed(stage)], terms,
+                                    group, load_next);
     } else {
       load_next();
     }

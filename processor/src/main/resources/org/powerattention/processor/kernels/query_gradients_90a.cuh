@@ -244,7 +244,8 @@ void query_gradients(const __grid_constant__ Arguments args) {
     };
     const ColumnTerms& terms = shared.terms[stage][group.index];
     if (group.active && first < group.first()) {
-      attend_keys<false>(dq, sums, deltas, shared, shared.tokens[agreed(stage)], terms, group, load_next);
+      attend_keys<false>(dq, sums, deltas, shared, shared.tokens[agreed(stage)], terms, group,
+                         load_next);
     } else if (group.active && first == group.first()) {
 #if GATED
       const float factors[2] = {fast_exp(terms.gates[group.lane_row(0) % 64].high),
@@ -252,7 +253,8 @@ void query_gradients(const __grid_constant__ Arguments args) {
       dq.scale(factors);
       for (int r = 0; r < 2; r++) sums[r] *= factors[r];
 #endif
-      attend_keys<true>(dq, sums, deltas, shared, shared.tokens[agreed(stage)], terms, group, load_next);
+      attend_keys<true>(dq, sums, deltas, shared, shared.tokens[agreed(stage)], terms, group,
+                        load_next);
     } else {
       load_next();
     }

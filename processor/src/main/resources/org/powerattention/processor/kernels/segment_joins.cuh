@@ -114,6 +114,7 @@ struct StateWords {
 };
 #endif
 
+// The snapshots that are joined.
 template <bool kGradient>
 __device__ __forceinline__ unsigned char* joined(const Arguments& args) {
 #if WGMMA

@@ -5,7 +5,6 @@ import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.BackwardTiling;
 import org.powerattention.runtime.spi.BackwardProblem;
-import org.powerattention.runtime.spi.CallShape;
 import org.powerattention.runtime.spi.ForwardProblem;
 import org.powerattention.runtime.spi.Memory;
 import org.powerattention.runtime.spi.SavedView;
@@ -21,8 +20,6 @@ final class CudaBackward {
   private static final int ROW_TERM_TOKENS = 64; // kRowTermTokens of row_terms.cuh
   private static final int JOIN_THREADS = 256; // kJoinThreads of join_decays.cuh
   private static final int GATE_GRADIENT_THREADS = 256; // of gate_gradients.cuh
-
-  private static final SavedView NOTHING = new SavedView(null, null, null);
 
   private static final String RECOMPUTED =
       "what a backward call computes again of the forward call (a SavedForward keeps it)";
@@ -79,21 +76,13 @@ final class CudaBackward {
   void launch(BackwardProblem problem, CudaForward forward) {
     // The walks of both passes are alike by warpgroups.
     long chosen =
-        tiling.byWarpgroups() && problem.chunked() && problem.packed() == null
-            ? forward.chosenSegment(
-                new CallShape(
-                    problem.batch(), problem.tokens(), problem.queryHeads(), problem.keyHeads()))
+        tiling.byWarpgroups()
+            ? forward.chosenSegment(problem.shape(), problem.chunked(), problem.packed())
             : 0;
     GradientPlan plan =
         GradientPlan.of(problem, tiling, backend.device().multiprocessors(), chosen);
-    KeptStates kept =
-        forward.keptStates(
-            problem.batch(),
-            problem.tokens(),
-            problem.keyHeads(),
-            problem.chunked(),
-            problem.packed());
-    SavedView saved = problem.saved() == null ? NOTHING : problem.saved();
+    KeptStates kept = forward.keptStates(problem.shape(), problem.chunked(), problem.packed());
+    SavedView saved = problem.saved() == null ? SavedView.NOTHING : problem.saved();
     boolean lacksOutputs = spec.normalized() && saved.outputs() == null;
     boolean lacksStates = stateWalk == null && plan.walks() && saved.states() == null;
     if (!lacksOutputs && !lacksStates) {

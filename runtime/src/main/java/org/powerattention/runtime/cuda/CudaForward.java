@@ -68,9 +68,9 @@ final class CudaForward {
     chosenSegments.put(shape, chunksPerSegment);
   }
 
-  /** Returns how many chunks a segment of a call of a shape is to have, or 0. */
-  long chosenSegment(CallShape shape) {
-    return chosenSegments.getOrDefault(shape, 0L);
+  /** Returns how many chunks a segment of a call is to have, or 0. */
+  long chosenSegment(CallShape shape, boolean chunked, @Nullable PackedView packed) {
+    return chunked && packed == null ? chosenSegments.getOrDefault(shape, 0L) : 0;
   }
 
   /** Returns whether the backward kernels of the same family read states that are kept. */
@@ -79,9 +79,8 @@ final class CudaForward {
   }
 
   /** Returns where the states lie that a call of these sizes keeps. */
-  KeptStates keptStates(
-      int batch, int tokens, int keyHeads, boolean chunked, @Nullable PackedView packed) {
-    return KeptStates.of(spec, tiling, batch, tokens, keyHeads, chunked, packed);
+  KeptStates keptStates(CallShape shape, boolean chunked, @Nullable PackedView packed) {
+    return KeptStates.of(spec, tiling, shape, chunked, packed);
   }
 
   /** Enqueues a call on its stream. The workspace is freed there when the call is done. */
@@ -102,20 +101,9 @@ final class CudaForward {
   }
 
   private void launch(ForwardProblem problem, int queryStart, int heldBack, boolean takesHeldBack) {
-    long chosen =
-        problem.chunked() && problem.packed() == null
-            ? chosenSegment(
-                new CallShape(
-                    problem.batch(), problem.tokens(), problem.queryHeads(), problem.keyHeads()))
-            : 0;
+    long chosen = chosenSegment(problem.shape(), problem.chunked(), problem.packed());
     ForwardPlan plan = ForwardPlan.of(problem, tiling, backend.device().multiprocessors(), chosen);
-    KeptStates kept =
-        keptStates(
-            problem.batch(),
-            problem.tokens(),
-            problem.keyHeads(),
-            problem.chunked(),
-            problem.packed());
+    KeptStates kept = keptStates(problem.shape(), problem.chunked(), problem.packed());
     boolean endsInJoint = takesHeldBack && problem.finalState() != null;
     if (plan.workspaceBytes() == 0) {
       ByteBuffer arguments = ForwardArguments.of(problem, plan, kept, queryStart, heldBack, null);

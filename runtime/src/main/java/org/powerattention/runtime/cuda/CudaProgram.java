@@ -85,11 +85,11 @@ final class CudaProgram implements LoadedProgram {
 
   @Override
   public long keptStateBytes(
-      int batch, int tokens, int keyHeads, boolean chunked, @Nullable PackedView packed) {
+      CallShape shape, boolean chunked, boolean initialState, @Nullable PackedView packed) {
     CudaForward kernels = forward.get();
-    return kernels.keepsStates()
-        ? kernels.keptStates(batch, tokens, keyHeads, chunked, packed).bytes()
-        : 0;
+    // The first chunk reads a state only if the caller has one.
+    boolean reads = initialState || chunked && shape.tokens() > program.spec().chunk();
+    return kernels.keepsStates() && reads ? kernels.keptStates(shape, chunked, packed).bytes() : 0;
   }
 
   @Override

@@ -11,7 +11,6 @@ import org.powerattention.runtime.spi.SavedView;
  * same order, so that its size is known once the arguments are written.
  */
 final class GradientArguments {
-  private static final SavedView NOTHING = new SavedView(null, null, null);
   private static final ThreadLocal<ByteBuffer> BUFFERS = ArgumentWriter.buffers();
 
   private final ArgumentWriter writer = new ArgumentWriter(BUFFERS);
@@ -25,7 +24,7 @@ final class GradientArguments {
   /** Returns the bytes of workspace that a call needs. */
   static long workspaceBytes(BackwardProblem problem, GradientPlan plan, KeptStates kept) {
     GradientArguments arguments = new GradientArguments(0);
-    arguments.put(problem, plan, NOTHING, kept);
+    arguments.put(problem, plan, SavedView.NOTHING, kept);
     return arguments.used;
   }
 

@@ -3,6 +3,7 @@ package org.powerattention.runtime.cuda;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.ForwardTiling;
+import org.powerattention.runtime.spi.CallShape;
 import org.powerattention.runtime.spi.PackedView;
 
 /**
@@ -16,12 +17,11 @@ record KeptStates(long keySumsOffset, long bytes) {
   static KeptStates of(
       KernelSpec spec,
       ForwardTiling tiling,
-      int batch,
-      int tokens,
-      int keyHeads,
+      CallShape shape,
       boolean chunked,
       @Nullable PackedView packed) {
-    long places = keyHeads * Chunks.of(spec, chunked, batch, tokens, packed).places();
+    Chunks cut = Chunks.of(spec, chunked, shape.batch(), shape.tokens(), packed);
+    long places = shape.keyHeads() * cut.places();
     long snapshots = ForwardPlan.align(places * tiling.snapshotBytes());
     long keySums = spec.normalized() ? places * spec.featureDim() * Float.BYTES : 0;
     return new KeptStates(snapshots, snapshots + keySums);

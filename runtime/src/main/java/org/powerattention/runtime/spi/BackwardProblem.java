@@ -52,4 +52,9 @@ public record BackwardProblem(
     @Nullable StateView dFinalState,
     @Nullable SavedView saved,
     @Nullable PackedView packed,
-    long stream) {}
+    long stream) {
+  /** Returns the sizes; of packed sequences, as if all were as long as the longest. */
+  public CallShape shape() {
+    return new CallShape(batch, tokens, queryHeads, keyHeads);
+  }
+}

@@ -1,7 +1,7 @@
 package org.powerattention.runtime.spi;
 
 /**
- * A way to carry out the calls of a shape.
+ * A way to carry out the calls of a shape that are not packed.
  *
  * @param chunked whether to use the chunked form
  * @param chunksPerSegment chunks of each part of a sequence that is walked at the same time as the

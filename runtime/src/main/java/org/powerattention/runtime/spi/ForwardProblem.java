@@ -42,4 +42,9 @@ public record ForwardProblem(
     @Nullable StateView finalState,
     @Nullable SavedView saved,
     @Nullable PackedView packed,
-    long stream) {}
+    long stream) {
+  /** Returns the sizes; of packed sequences, as if all were as long as the longest. */
+  public CallShape shape() {
+    return new CallShape(batch, tokens, queryHeads, keyHeads);
+  }
+}

@@ -15,9 +15,11 @@ public interface LoadedProgram extends AutoCloseable {
   /**
    * Returns the bytes of the states that a forward call can keep for the backward call; 0 if that
    * has no use for them.
+   *
+   * @param initialState whether the call goes on from one
    */
   default long keptStateBytes(
-      int batch, int tokens, int keyHeads, boolean chunked, @Nullable PackedView packed) {
+      CallShape shape, boolean chunked, boolean initialState, @Nullable PackedView packed) {
     return 0;
   }
 

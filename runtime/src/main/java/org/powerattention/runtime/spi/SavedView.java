@@ -14,4 +14,7 @@ import org.jspecify.annotations.Nullable;
  *     LoadedProgram#keptStateBytes} in all; null if they are not kept
  */
 public record SavedView(
-    @Nullable Memory outputs, @Nullable Memory weightSums, @Nullable Memory states) {}
+    @Nullable Memory outputs, @Nullable Memory weightSums, @Nullable Memory states) {
+  /** What a call that saves nothing leaves. */
+  public static final SavedView NOTHING = new SavedView(null, null, null);
+}

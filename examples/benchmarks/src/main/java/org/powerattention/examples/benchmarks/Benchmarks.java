@@ -5,14 +5,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.Accelerator;
 import org.powerattention.runtime.Form;
@@ -149,7 +145,7 @@ public final class Benchmarks {
     }
   }
 
-  /** Loads the operators of the calls, all at once, since that compiles those that are new here. */
+  /** Loads the operators of the calls. */
   private Map<Operator, Operator.Loaded> load(Accelerator device) throws Exception {
     EnumSet<Operator> forward = EnumSet.noneOf(Operator.class);
     EnumSet<Operator> training = EnumSet.noneOf(Operator.class);
@@ -160,29 +156,7 @@ public final class Benchmarks {
       Training.cases().forEach(timed -> training.add(timed.operator()));
     }
     forward.addAll(training);
-    Map<Operator, Operator.Loaded> operators = new EnumMap<>(Operator.class);
-    ExecutorService threads = Executors.newCachedThreadPool();
-    try {
-      Map<Operator, Future<Operator.Loaded>> loading = new EnumMap<>(Operator.class);
-      for (Operator operator : forward) {
-        loading.put(
-            operator,
-            threads.submit(
-                () -> {
-                  Operator.Loaded loaded = operator.on(device);
-                  if (training.contains(operator)) {
-                    Training.load(device, operator, loaded);
-                  }
-                  return loaded;
-                }));
-      }
-      for (Map.Entry<Operator, Future<Operator.Loaded>> entry : loading.entrySet()) {
-        operators.put(entry.getKey(), entry.getValue().get());
-      }
-    } finally {
-      threads.shutdown();
-    }
-    return operators;
+    return Operator.load(device, forward, training);
   }
 
   private void forward(Accelerator device, Map<Operator, Operator.Loaded> operators) {

@@ -1,12 +1,10 @@
 package org.powerattention.examples.benchmarks;
 
-import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
+import java.util.Set;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.runtime.Accelerator;
 import org.powerattention.runtime.Form;
@@ -86,31 +84,15 @@ final class Families {
   private Map<Operator, Operator.Loaded> load(@Nullable String family) throws Exception {
     String before = System.getProperty(PROPERTY);
     set(family);
-    ExecutorService threads = Executors.newCachedThreadPool();
     try {
-      Map<Operator, Future<Operator.Loaded>> loading = new EnumMap<>(Operator.class);
-      for (Case timed : FORWARD) {
-        loading.computeIfAbsent(
-            timed.operator(),
-            operator ->
-                threads.submit(
-                    () -> {
-                      Operator.Loaded loaded = operator.on(device);
-                      if (TRAINING.stream().anyMatch(other -> other.operator() == operator)) {
-                        Training.load(device, operator, loaded);
-                      }
-                      return loaded;
-                    }));
-      }
-      Map<Operator, Operator.Loaded> operators = new EnumMap<>(Operator.class);
-      for (Map.Entry<Operator, Future<Operator.Loaded>> entry : loading.entrySet()) {
-        operators.put(entry.getKey(), entry.getValue().get());
-      }
-      return operators;
+      return Operator.load(device, operators(FORWARD), operators(TRAINING));
     } finally {
-      threads.shutdown();
       set(before);
     }
+  }
+
+  private static Set<Operator> operators(List<Case> cases) {
+    return cases.stream().map(Case::operator).collect(Collectors.toSet());
   }
 
   private static void set(@Nullable String family) {

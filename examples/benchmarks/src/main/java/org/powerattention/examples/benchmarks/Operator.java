@@ -1,5 +1,11 @@
 package org.powerattention.examples.benchmarks;
 
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.function.Function;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.kernels.Power1Dim128Launcher;
@@ -111,6 +117,38 @@ enum Operator {
 
   Loaded on(Accelerator device) {
     return loader.apply(device);
+  }
+
+  /**
+   * Loads operators, all at once, since that compiles those that are new here.
+   *
+   * @param training those of them whose backward part is compiled too
+   */
+  static Map<Operator, Loaded> load(
+      Accelerator device, Set<Operator> operators, Set<Operator> training) throws Exception {
+    Map<Operator, Loaded> loaded = new EnumMap<>(Operator.class);
+    ExecutorService threads = Executors.newCachedThreadPool();
+    try {
+      Map<Operator, Future<Loaded>> loading = new EnumMap<>(Operator.class);
+      for (Operator operator : operators) {
+        loading.put(
+            operator,
+            threads.submit(
+                () -> {
+                  Loaded one = operator.on(device);
+                  if (training.contains(operator)) {
+                    Training.load(device, operator, one);
+                  }
+                  return one;
+                }));
+      }
+      for (Map.Entry<Operator, Future<Loaded>> entry : loading.entrySet()) {
+        loaded.put(entry.getKey(), entry.getValue().get());
+      }
+    } finally {
+      threads.shutdown();
+    }
+    return loaded;
   }
 
   /** The forward method of a gated launcher. */

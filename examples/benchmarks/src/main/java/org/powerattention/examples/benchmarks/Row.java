@@ -1,6 +1,7 @@
 package org.powerattention.examples.benchmarks;
 
 import java.util.Locale;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.KernelSpec;
 
@@ -27,6 +28,9 @@ record Row(
     @Nullable Double matmul_tflops,
     @Nullable Double rel_error)
     implements Result {
+  /** What calls on whole sequences do. */
+  static final Set<String> DIRECTIONS = Set.of("forward", "forward+backward", "backward");
+
   /**
    * Backward does about 2.5 times the FLOPs of forward: five products for each pair of tokens or
    * each feature, where forward has two.

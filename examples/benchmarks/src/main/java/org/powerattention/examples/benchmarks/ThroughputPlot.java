@@ -79,7 +79,7 @@ final class ThroughputPlot {
       List<Row> rows = new ArrayList<>();
       for (JsonElement element : results) {
         JsonObject result = element.getAsJsonObject();
-        if (!DecodeRow.DIRECTION.equals(result.get("direction").getAsString())) {
+        if (Row.DIRECTIONS.contains(result.get("direction").getAsString())) {
           rows.add(new Gson().fromJson(result, Row.class));
         }
       }
