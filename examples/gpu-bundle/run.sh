@@ -52,6 +52,8 @@ case $command in
     ;;
   benchmarks)
     require_driver
+    # NVRTC would otherwise find in the driver's cache what it has compiled before.
+    export CUDA_CACHE_DISABLE=1
     run_java org.powerattention.examples.benchmarks.Benchmarks "$@"
     ;;
   java) run_java "$@" ;;

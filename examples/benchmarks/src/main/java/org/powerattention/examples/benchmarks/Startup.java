@@ -31,6 +31,9 @@ final class Startup {
   private static final int DECLARATIONS = 9;
   private static final String LAUNCHER = Power2Dim64UngatedLauncher.class.getName();
 
+  /** NVRTC keeps what it compiled where the driver keeps its own, unless this is 1. */
+  private static final String NO_CUDA_CACHE = "CUDA_CACHE_DISABLE";
+
   private final Path directory;
   private final Consumer<StartupRow> rows;
 
@@ -135,6 +138,10 @@ final class Startup {
         compilations.add(event);
       }
     }
+    if (Accelerator.cudaUnavailable().isEmpty() && !"1".equals(System.getenv(NO_CUDA_CACHE))) {
+      System.out.println("No times of NVRTC, which has a cache: set " + NO_CUDA_CACHE + "=1");
+      return;
+    }
     compilations.sort(Comparator.comparing(event -> event.getString("source")));
     for (RecordedEvent event : compilations) {
       String what = event.getString("source") + " for " + event.getString("architecture");
@@ -161,13 +168,13 @@ final class Startup {
       System.out.println("No start on a GPU: " + Accelerator.cudaUnavailable().get());
       return;
     }
-    Path cache = directory.resolve("cache");
+    Path kernels = directory.resolve("cache").resolve("kernels");
     double[] cold = repeat(1, () -> run(java("gpu", classPath, List.of()), FirstResult.LINE));
     rows.accept(StartupRow.of("start", "first result on the GPU, empty kernel cache", cold));
     start("first result on the GPU, warm kernel cache", "gpu", classPath);
     shared("first result on the GPU, warm, shared archive of classes", "gpu", classPath);
-    if (!Files.isDirectory(cache)) {
-      throw new IllegalStateException("no kernel was cached in " + cache);
+    if (!Files.isDirectory(kernels)) {
+      throw new IllegalStateException("no kernel was cached in " + kernels);
     }
     String built = directory.resolve("precompiled") + File.pathSeparator + classPath;
     start("first result on the GPU, kernels compiled at build time", "gpu", built);
@@ -256,8 +263,10 @@ final class Startup {
   /** Returns the milliseconds until a process prints a line, or, without one, until it ends. */
   private double run(List<String> command, String line) throws IOException, InterruptedException {
     Path errors = directory.resolve("errors.txt");
+    ProcessBuilder builder = new ProcessBuilder(command).redirectError(errors.toFile());
+    builder.environment().put(NO_CUDA_CACHE, "1");
     long start = System.nanoTime();
-    Process process = new ProcessBuilder(command).redirectError(errors.toFile()).start();
+    Process process = builder.start();
     long end = 0;
     try (BufferedReader output = process.inputReader(StandardCharsets.UTF_8)) {
       for (String said = output.readLine(); said != null; said = output.readLine()) {
