@@ -6,14 +6,14 @@
 
 // Power attention, forward. The kernels in the order of their launches:
 //
-//   gate_sum     cumulative log gates within each chunk
-//   joint_rows   what the first rows read from a caller's initial state, in shares
-//   joint_sums   adds the shares
-//   state_pass   the state S (and key sum z) at each chunk's start, and before the last tokens
-//   carry_scan   joins the segments of a sequence that state_pass walked in parallel
-//   joint_tokens the last tokens, into the caller's final state
-//   output_pass  y from the state at the chunk's start and the attention within the chunk
-//   attention    y in attention form, without a state
+//   gate_sum       cumulative log gates within each chunk
+//   joint_rows     what the first rows read from a caller's initial state, in shares
+//   joint_sums     adds the shares
+//   state_pass     the state S (and key sum z) at each chunk's start, and before the last tokens
+//   join_segments  joins the segments of a sequence that state_pass walked in parallel
+//   joint_tokens   the last tokens, into the caller's final state
+//   output_pass    y from the state at the chunk's start and the attention within the chunk
+//   attention      y in attention form, without a state
 //
 // Notation: q, k, v, y are [batch, tokens, heads, kHeadDim]; query head r reads key/value head
 // r / (query_heads / key_heads).
@@ -68,7 +68,8 @@ struct Arguments {
   double* gate_sum;            // workspace [key_heads, all_tokens]
   unsigned char* snapshots;    // [key_heads, all_chunks, kSnapshotBytes], of the workspace unless
                                // kept for the backward pass
-  float* snapshot_key_sums;    // z of the snapshots [key_heads, all_chunks, kFeatures], if kept
+  float* snapshot_key_sums;    // z of the snapshots [key_heads, all_chunks, kFeatures], if kept and
+                               // of BF16; others have it in the snapshots
   float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
   const float* initial_sums;   // S before the first token [batch, key_heads, kFeatures, kHeadDim]
   const float* initial_key_sums;  // z before the first token [batch, key_heads, kFeatures]
@@ -97,7 +98,6 @@ struct Arguments {
   int64 segments;
   int64 joint_numbers;         // numbers of joint_totals
   int64 joint_parts;           // blocks that share the features of a head's joint
-  int64 segment_totals;        // 1: state_pass sums each segment alone, into segment_states
   double output_scale;         // scale^p; applied where y is not normalised
 };
 
@@ -247,6 +247,24 @@ __device__ __forceinline__ int64 segment_count(
   return segments > 0 ? segments : 1;
 }
 
+// Chunks of a segment, in a sequence of this length.
+struct Segment {
+  int64 first;  // its first chunk
+  int64 end;    // one past its last chunk
+  bool first_of_all;
+  bool last_of_all;
+};
+
+__device__ __forceinline__ Segment segment_of(
+    const Arguments& args, const Sequence& sequence, int64 index) {
+  Segment segment;
+  segment.first = index * args.chunks_per_segment;
+  segment.end = min(segment.first + args.chunks_per_segment, sequence.chunks);
+  segment.first_of_all = index == 0;
+  segment.last_of_all = index == segment_count(args, sequence) - 1;
+  return segment;
+}
+
 // The tile of rows that a block takes of a grid (tiles of a head, heads). Blocks start in the order of
 // their indices. Here the tiles of kTurn chunks of heads take turns, which keeps the states that they
 // read in the L2 cache, and of these the ones with the most to do come first, so that all end at about
@@ -285,49 +303,57 @@ struct RowTile {
   }
 };
 
-constexpr int kScanThreads = 256;
+// Threads of a block that joins segments, and most segments of a sequence.
+constexpr int kJoinThreads = 256;
 
-// exp of the summed log gates of a segment: what remains of the state after it.
-__device__ __forceinline__ float segment_decay(
-    const Arguments& args, const Sequence& sequence, const double* gate_sum,
-    int64 segment) {
-  const int64 first = segment * args.chunks_per_segment;
-  double log_decay = 0;
-  for (int64 chunk = first; chunk < first + args.chunks_per_segment; chunk++) {
-    log_decay += chunk_log_decay(args, sequence, gate_sum, chunk);
-  }
-  return expf((float)log_decay);
-}
+constexpr int kJoinBatch = 4;  // chunks whose words a thread loads at once
 
-// Turns the states of the segments alone into the states at their starts:
-//   start_0 = initial,  start_{s+1} = decay_s start_s + alone_s.
-// Grid (kStateNumbers / 256 rounded up, batch * key_heads): one thread for each number.
-extern "C" __global__ __launch_bounds__(kScanThreads)
-void carry_scan(const __grid_constant__ Arguments args) {
-  const Sequence sequence = sequence_of(args, blockIdx.y / args.key_heads);
-  const int64 last_segment = segment_count(args, sequence) - 1;
-  __shared__ float decay;
-  const double* gate_sum = args.gate_sum + token_place(args, sequence, blockIdx.y % args.key_heads);
-  const int64 number = blockIdx.x * (int64)kScanThreads + threadIdx.x;
-  const int64 sums = (int64)kFeatures * kHeadDim;
-  float* state = args.segment_states + blockIdx.y * args.segments * kStateNumbers + number;
-  float carry = 0;
-  if (args.initial_sums != nullptr && number < kStateNumbers) {
-    carry = number < sums ? args.initial_sums[blockIdx.y * sums + number]
-                          : args.initial_key_sums[blockIdx.y * kFeatures + number - sums];
-  }
-  for (int64 segment = 0; segment <= last_segment; segment++) {
-    const bool last = segment == last_segment;  // its sum alone is not needed
-    __syncthreads();  // the previous decay is read
-    if (threadIdx.x == 0 && !last) decay = segment_decay(args, sequence, gate_sum, segment);
-    __syncthreads();
-    if (number < kStateNumbers) {
-      const float alone = last ? 0.0f : state[segment * kStateNumbers];
-      state[segment * kStateNumbers] = carry;
-      if (!last) carry = carry * decay + alone;
+// What such a block keeps of decays, in shared memory: of a run of segments, and of a run of chunks.
+struct JoinDecays {
+  static constexpr int kChunks = 1024;
+
+  float segments[kJoinThreads];
+  float chunks[kChunks];
+
+  // By all threads: segments [first, end), each with all of its chunks.
+  __device__ __forceinline__ void load_segments(
+      const Arguments& args, const Sequence& sequence, const double* gate_sum, int64 first,
+      int64 end) {
+#pragma unroll 1
+    for (int64 segment = first + threadIdx.x / 32; segment < end; segment += kJoinThreads / 32) {
+      const int64 first_chunk = segment * args.chunks_per_segment;
+      const int64 end_chunk = min(first_chunk + args.chunks_per_segment, sequence.chunks);
+      double log_decay = 0;
+#pragma unroll 1
+      for (int64 chunk = first_chunk + threadIdx.x % 32; chunk < end_chunk; chunk += 32) {
+        log_decay += chunk_log_decay(args, sequence, gate_sum, chunk);
+      }
+      for (int distance = 16; distance > 0; distance /= 2) {
+        log_decay += __shfl_xor_sync(0xffffffff, log_decay, distance);
+      }
+      if (threadIdx.x % 32 == 0) segments[segment - first] = expf((float)log_decay);
     }
+    __syncthreads();
   }
-}
+
+  // By all threads: chunks [first, end), or the first kChunks of them.
+  __device__ __forceinline__ void load_chunks(
+      const Arguments& args, const Sequence& sequence, const double* gate_sum, int64 first,
+      int64 end) {
+    __syncthreads();  // the last run is read
+#pragma unroll 1
+    for (int i = threadIdx.x; i < min(end - first, (int64)kChunks); i += kJoinThreads) {
+      chunks[i] = expf((float)chunk_log_decay(args, sequence, gate_sum, first + i));
+    }
+    __syncthreads();  // this one is there
+  }
+};
+
+// How the state at a chunk's start lies in memory, and the gradient of one: S as operands of products,
+// with the multiplicities folded in that the tiled symmetric power leaves out.
+// S [kFeatures][kHeadDim], then z [kFeatures], all in 32 bits. Bytes before z:
+constexpr int64 kStateSums = (int64)kFeatures * kHeadDim * sizeof(float);
+constexpr int64 kGradientSums = kStateSums;
 
 constexpr int kTupleFeatures =  // of one tuple of tiles
     kTileSize * (kDegree > 1 ? kTileSize : 1) * (kDegree > 2 ? kTileSize : 1) *
@@ -810,7 +836,9 @@ __device__ __forceinline__ void add_tokens(StateSlice& slice, const StateShared&
 
 // The state at each chunk's state_start, and the final one. For each chunk:
 //   snapshot = multiplicity * S;   S <- exp(G_last) S + sum_j exp(G_last - G_j) phi(k_j) v_j^T
-// with j from the chunk's state_start to the next one's and G from there on.
+// with j from the chunk's state_start to the next one's and G from there on. Where a sequence has
+// several segments they are walked at the same time, each but the first from zero, and their states
+// left in segment_states: join_segments adds what precedes them.
 // Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads): a block keeps its
 // features of S in registers and walks its segment of the sequence, 32 tokens at a step.
 extern "C" __global__ __launch_bounds__(kStateThreads)
@@ -819,16 +847,11 @@ void state_pass(const __grid_constant__ Arguments args) {
   const int64 batch = blockIdx.z / args.key_heads;
   const int64 head = blockIdx.z % args.key_heads;
   const Sequence sequence = sequence_of(args, batch);
-  const bool totals = args.segment_totals != 0;
-  const int64 last_segment = segment_count(args, sequence) - 1;
-  if (blockIdx.y > last_segment || (totals && blockIdx.y == last_segment)) return;
+  if (blockIdx.y >= segment_count(args, sequence)) return;
+  const Segment segment = segment_of(args, sequence, blockIdx.y);
   const element* k = head_rows(args.k, args.k_strides, sequence, batch, head);
   const element* v = head_rows(args.v, args.v_strides, sequence, batch, head);
-  const int64 first_chunk = blockIdx.y * args.chunks_per_segment;
-  const int64 end_chunk = min(first_chunk + args.chunks_per_segment, sequence.chunks);
   const int64 sums_size = (int64)kFeatures * kHeadDim;
-  float* segment_state =
-      args.segment_states + (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers;
 
   StateSlice slice{};
   slice.feature = blockIdx.x * kStateFeatures + threadIdx.x / 16 * 4;
@@ -836,26 +859,23 @@ void state_pass(const __grid_constant__ Arguments args) {
   if (threadIdx.x < kStateFeatures) {
     shared.features[threadIdx.x].locate(blockIdx.x * kStateFeatures + threadIdx.x);
   }
-  if (!totals && args.segments > 1) {
-    read_state(slice, segment_state, segment_state + sums_size);
-  } else if (!totals && args.initial_sums != nullptr) {
+  if (segment.first_of_all && args.initial_sums != nullptr) {
     read_state(slice, args.initial_sums + blockIdx.z * sums_size,
                args.initial_key_sums + blockIdx.z * (int64)kFeatures);
   }
   __syncthreads();  // features are located
 
+  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
   // The tokens of the last chunk matter only to the state after it.
-  const bool whole = totals || args.final_sums != nullptr || end_chunk < sequence.chunks;
-  const int64 end_token = state_start(args, sequence, whole ? end_chunk : end_chunk - 1);
-  for (int64 chunk = first_chunk; chunk < end_chunk; chunk++) {
+  const bool whole = args.final_sums != nullptr || !segment.last_of_all;
+  for (int64 chunk = segment.first; chunk < segment.end; chunk++) {
     const int64 chunk_first = state_start(args, sequence, chunk);
-    const int64 chunk_end = min(state_start(args, sequence, chunk + 1), end_token);
-    if (!totals && args.snapshots != nullptr) {
+    const int64 chunk_end = state_start(args, sequence, chunk + 1);
+    if (args.snapshots != nullptr) {
       write_snapshot(slice, shared, reinterpret_cast<float*>(
           args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes));
     }
-    if (chunk_first >= chunk_end) continue;
-    const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
+    if (chunk_first >= chunk_end || !whole && chunk == segment.end - 1) continue;
     const double last = gate_at(args, gate_sum, chunk, chunk_end - 1);
     const float decay = expf((float)(last - gate_before(args, gate_sum, chunk)));
     for (int f = 0; f < 4; f++) {
@@ -887,9 +907,10 @@ void state_pass(const __grid_constant__ Arguments args) {
     }
   }
 
-  if (totals) {
-    write_state(slice, segment_state, segment_state + sums_size);
-  } else if (args.final_sums != nullptr && blockIdx.y == last_segment) {
+  if (args.segments > 1) {
+    float* own = args.segment_states + (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers;
+    write_state(slice, own, own + sums_size);
+  } else if (args.final_sums != nullptr) {
     write_state(slice, args.final_sums + blockIdx.z * sums_size,
                 args.final_key_sums + blockIdx.z * (int64)kFeatures);
   }
@@ -1107,4 +1128,141 @@ void output_pass(const __grid_constant__ Arguments args) {
 extern "C" __global__ __launch_bounds__(kOutputThreads)
 void attention(const __grid_constant__ Arguments args) {
   output(args, false);
+}
+
+// A thread joins the numbers of one 16-byte word of snapshots: of a feature's columns, or of z, of
+// which BF16 has one feature's in a word, and where z in fp32 is kept, four in a word of that.
+constexpr int kStateWords = kSnapshotBytes / 16;
+constexpr int kJoinWords = kStateWords;
+
+// One word of the snapshots of a head.
+struct JoinWord {
+  static constexpr int kNumbers = 4;
+  uint4* first;    // in the first snapshot
+  int64 distance;  // from one snapshot to the next, in words
+  int64 number;    // of its first number in a state
+  int count;       // of its numbers
+  int feature;     // of the first
+  bool rounded;    // to the precision of operands, not in fp32
+  bool valid;
+
+  __device__ __forceinline__ JoinWord(const Arguments& args, int64 place, int word) {
+    const int64 sums_size = (int64)kFeatures * kHeadDim;
+    first = reinterpret_cast<uint4*>(args.snapshots + place * kSnapshotBytes) + word;
+    distance = kSnapshotBytes / 16;
+    valid = word < kJoinWords;
+    number = (int64)word * 4;
+    count = 4;
+    rounded = number < sums_size;
+    feature = valid ? (int)(rounded ? number / kHeadDim : number - sums_size) : 0;
+  }
+
+  // Whether other words have the same numbers of a state too.
+  __device__ __forceinline__ bool repeated() const {
+    return false;
+  }
+
+  // A word plus numbers times a factor.
+  __device__ __forceinline__ uint4 sum(
+      uint4 word, const float (&numbers)[kNumbers], float factor) const {
+    uint32* words = reinterpret_cast<uint32*>(&word);
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      const float sum = fmaf(numbers[i], factor, __uint_as_float(words[i]));
+      words[i] = __float_as_uint(sum);
+    }
+    return word;
+  }
+};
+
+// Joins the segments of a sequence. The snapshots of each but the first are of the segment alone; the
+// state at its start is added here, decayed to each chunk's:
+//   start_0 = 0,  start_{s+1} = decay_s start_s + own_s.
+// The one behind the last segment is the final state.
+// Grid (kJoinWords / 256 rounded up, segments, batch * key_heads): a thread has one word of all
+// snapshots of a segment. There are at most 256 segments.
+extern "C" __global__ __launch_bounds__(kJoinThreads)
+void join_segments(const __grid_constant__ Arguments args) {
+  const int64 batch = blockIdx.z / args.key_heads;
+  const int64 head = blockIdx.z % args.key_heads;
+  const Sequence sequence = sequence_of(args, batch);
+  const int64 segment = blockIdx.y;
+  const int64 last_segment = segment_count(args, sequence) - 1;
+  const bool adds = args.snapshots != nullptr && segment > 0;
+  const bool whole = segment == last_segment && args.final_sums != nullptr;
+  if (segment > last_segment || !adds && !whole) return;
+  const int64 first_chunk = segment * args.chunks_per_segment;
+  const int64 end_chunk = min(first_chunk + args.chunks_per_segment, sequence.chunks);
+  const int chunks = (int)(end_chunk - first_chunk);
+  const int64 place = chunk_place(args, sequence, head, first_chunk);
+  const int64 sums_size = (int64)kFeatures * kHeadDim;
+  const JoinWord word(args, place, blockIdx.x * kJoinThreads + threadIdx.x);
+  uint4 words[kJoinBatch];
+  const auto load = [&](int done) {
+#pragma unroll
+    for (int i = 0; i < kJoinBatch; i++) {
+      if (adds && word.valid && done + i < chunks) words[i] = word.first[(done + i) * word.distance];
+    }
+  };
+  load(0);
+  __shared__ JoinDecays decays;
+  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
+  decays.load_segments(args, sequence, gate_sum, 0, segment);
+  decays.load_chunks(args, sequence, gate_sum, first_chunk, end_chunk);
+
+  float carry[JoinWord::kNumbers] = {};
+  // carry = decay * carry + the same numbers of a segment's own state
+  const auto add_segment = [&](int64 index, float decay) {
+    if (!word.valid) return;
+    const float* own =
+        args.segment_states + (blockIdx.z * args.segments + index) * kStateNumbers + word.number;
+    if (word.count == 1) {
+      carry[0] = fmaf(carry[0], decay, *own);
+      return;
+    }
+#pragma unroll
+    for (int i = 0; i < JoinWord::kNumbers; i += 4) {
+      const float4 four = i < word.count ? *reinterpret_cast<const float4*>(own + i)
+                                         : make_float4(0, 0, 0, 0);
+      carry[i] = fmaf(carry[i], decay, four.x);
+      carry[i + 1] = fmaf(carry[i + 1], decay, four.y);
+      carry[i + 2] = fmaf(carry[i + 2], decay, four.z);
+      carry[i + 3] = fmaf(carry[i + 3], decay, four.w);
+    }
+  };
+#pragma unroll 4
+  for (int64 before = 0; before < segment; before++) {
+    add_segment(before, decays.segments[before]);
+  }
+
+  Feature first_feature;
+  first_feature.locate(word.feature);
+  const float multiplicity = first_feature.multiplicity;
+  float remains = 1;  // of the state at the segment's start
+#pragma unroll 1
+  for (int done = 0; done < chunks; done += kJoinBatch) {
+    if (done > 0) load(done);
+    const int run = done % JoinDecays::kChunks;
+    if (done > 0 && run == 0) {
+      decays.load_chunks(args, sequence, gate_sum, first_chunk + done, end_chunk);
+    }
+#pragma unroll
+    for (int i = 0; i < kJoinBatch; i++) {
+      if (done + i >= chunks) break;
+      if (adds && word.valid) {
+        word.first[(done + i) * word.distance] = word.sum(words[i], carry, remains * multiplicity);
+      }
+      remains *= decays.chunks[run + i];
+    }
+  }
+  if (!whole || !word.valid || word.repeated()) return;
+  add_segment(segment, remains);
+  float* final_numbers =
+      word.number < sums_size
+          ? args.final_sums + blockIdx.z * sums_size + word.number
+          : args.final_key_sums + blockIdx.z * (int64)kFeatures + word.number - sums_size;
+#pragma unroll
+  for (int i = 0; i < JoinWord::kNumbers; i++) {
+    if (i < word.count) final_numbers[i] = carry[i];
+  }
 }

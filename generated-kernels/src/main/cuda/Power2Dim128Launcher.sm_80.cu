@@ -6,14 +6,14 @@
 
 // Power attention, forward. The kernels in the order of their launches:
 //
-//   gate_sum     cumulative log gates within each chunk
-//   joint_rows   what the first rows read from a caller's initial state, in shares
-//   joint_sums   adds the shares
-//   state_pass   the state S (and key sum z) at each chunk's start, and before the last tokens
-//   carry_scan   joins the segments of a sequence that state_pass walked in parallel
-//   joint_tokens the last tokens, into the caller's final state
-//   output_pass  y from the state at the chunk's start and the attention within the chunk
-//   attention    y in attention form, without a state
+//   gate_sum       cumulative log gates within each chunk
+//   joint_rows     what the first rows read from a caller's initial state, in shares
+//   joint_sums     adds the shares
+//   state_pass     the state S (and key sum z) at each chunk's start, and before the last tokens
+//   join_segments  joins the segments of a sequence that state_pass walked in parallel
+//   joint_tokens   the last tokens, into the caller's final state
+//   output_pass    y from the state at the chunk's start and the attention within the chunk
+//   attention      y in attention form, without a state
 //
 // Notation: q, k, v, y are [batch, tokens, heads, kHeadDim]; query head r reads key/value head
 // r / (query_heads / key_heads).
@@ -29,16 +29,16 @@ constexpr int kTiles = 16;                     // d / tau
 constexpr int kRowStride = 136;                // elements of a row in shared memory
 constexpr int kRowBlocks = 2;                  // blocks of 16 rows of a warp
 constexpr int kKeyTile = 32;                   // keys of a step of attention
-constexpr int kSlabBlocks = 4;                 // snapshot blocks of a step of output
+constexpr int kSlab = 64;                      // features of a snapshot of a step of output
 constexpr int kWarpBlocks = 2;                 // blocks of 16 features of a warp
-constexpr int kBlockBytes = 4128;              // 16 features of a snapshot, bytes
+constexpr int kSumColumns = 136;               // value columns, and those of the sums of weights
 constexpr int kOutputRows = 128;               // query rows of an output block
 constexpr int kOutputThreads = 128;            // its threads
 constexpr int kOutputSharedBytes = 69888;      // its shared memory, bytes
 constexpr int kStateFeatures = 128;            // features of a state block
 constexpr int kStateThreads = 128;             // its threads
-constexpr int kStateSharedBytes = 73216;       // its shared memory, bytes
-constexpr long long kSnapshotBytes = 2245632;  // state of one head at one chunk's start, bytes
+constexpr int kStateSharedBytes = 73728;       // its shared memory, bytes
+constexpr long long kSnapshotBytes = 2367488;  // state of one head at one chunk's start, bytes
 constexpr int kTurn = 5;                       // chunks of heads whose row tiles take turns
 
 // Elements of q, k, v and y: bits of a 16-bit float, or a float.
@@ -73,7 +73,8 @@ struct Arguments {
   double* gate_sum;            // workspace [key_heads, all_tokens]
   unsigned char* snapshots;    // [key_heads, all_chunks, kSnapshotBytes], of the workspace unless
                                // kept for the backward pass
-  float* snapshot_key_sums;    // z of the snapshots [key_heads, all_chunks, kFeatures], if kept
+  float* snapshot_key_sums;    // z of the snapshots [key_heads, all_chunks, kFeatures], if kept and
+                               // of BF16; others have it in the snapshots
   float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
   const float* initial_sums;   // S before the first token [batch, key_heads, kFeatures, kHeadDim]
   const float* initial_key_sums;  // z before the first token [batch, key_heads, kFeatures]
@@ -102,7 +103,6 @@ struct Arguments {
   int64 segments;
   int64 joint_numbers;         // numbers of joint_totals
   int64 joint_parts;           // blocks that share the features of a head's joint
-  int64 segment_totals;        // 1: state_pass sums each segment alone, into segment_states
   double output_scale;         // scale^p; applied where y is not normalised
 };
 
@@ -252,6 +252,24 @@ __device__ __forceinline__ int64 segment_count(
   return segments > 0 ? segments : 1;
 }
 
+// Chunks of a segment, in a sequence of this length.
+struct Segment {
+  int64 first;  // its first chunk
+  int64 end;    // one past its last chunk
+  bool first_of_all;
+  bool last_of_all;
+};
+
+__device__ __forceinline__ Segment segment_of(
+    const Arguments& args, const Sequence& sequence, int64 index) {
+  Segment segment;
+  segment.first = index * args.chunks_per_segment;
+  segment.end = min(segment.first + args.chunks_per_segment, sequence.chunks);
+  segment.first_of_all = index == 0;
+  segment.last_of_all = index == segment_count(args, sequence) - 1;
+  return segment;
+}
+
 // The tile of rows that a block takes of a grid (tiles of a head, heads). Blocks start in the order of
 // their indices. Here the tiles of kTurn chunks of heads take turns, which keeps the states that they
 // read in the L2 cache, and of these the ones with the most to do come first, so that all end at about
@@ -290,49 +308,71 @@ struct RowTile {
   }
 };
 
-constexpr int kScanThreads = 256;
+// Threads of a block that joins segments, and most segments of a sequence.
+constexpr int kJoinThreads = 256;
 
-// exp of the summed log gates of a segment: what remains of the state after it.
-__device__ __forceinline__ float segment_decay(
-    const Arguments& args, const Sequence& sequence, const double* gate_sum,
-    int64 segment) {
-  const int64 first = segment * args.chunks_per_segment;
-  double log_decay = 0;
-  for (int64 chunk = first; chunk < first + args.chunks_per_segment; chunk++) {
-    log_decay += chunk_log_decay(args, sequence, gate_sum, chunk);
-  }
-  return expf((float)log_decay);
-}
+constexpr int kJoinBatch = 4;  // chunks whose words a thread loads at once
 
-// Turns the states of the segments alone into the states at their starts:
-//   start_0 = initial,  start_{s+1} = decay_s start_s + alone_s.
-// Grid (kStateNumbers / 256 rounded up, batch * key_heads): one thread for each number.
-extern "C" __global__ __launch_bounds__(kScanThreads)
-void carry_scan(const __grid_constant__ Arguments args) {
-  const Sequence sequence = sequence_of(args, blockIdx.y / args.key_heads);
-  const int64 last_segment = segment_count(args, sequence) - 1;
-  __shared__ float decay;
-  const double* gate_sum = args.gate_sum + token_place(args, sequence, blockIdx.y % args.key_heads);
-  const int64 number = blockIdx.x * (int64)kScanThreads + threadIdx.x;
-  const int64 sums = (int64)kFeatures * kHeadDim;
-  float* state = args.segment_states + blockIdx.y * args.segments * kStateNumbers + number;
-  float carry = 0;
-  if (args.initial_sums != nullptr && number < kStateNumbers) {
-    carry = number < sums ? args.initial_sums[blockIdx.y * sums + number]
-                          : args.initial_key_sums[blockIdx.y * kFeatures + number - sums];
-  }
-  for (int64 segment = 0; segment <= last_segment; segment++) {
-    const bool last = segment == last_segment;  // its sum alone is not needed
-    __syncthreads();  // the previous decay is read
-    if (threadIdx.x == 0 && !last) decay = segment_decay(args, sequence, gate_sum, segment);
-    __syncthreads();
-    if (number < kStateNumbers) {
-      const float alone = last ? 0.0f : state[segment * kStateNumbers];
-      state[segment * kStateNumbers] = carry;
-      if (!last) carry = carry * decay + alone;
+// What such a block keeps of decays, in shared memory: of a run of segments, and of a run of chunks.
+struct JoinDecays {
+  static constexpr int kChunks = 1024;
+
+  float segments[kJoinThreads];
+  float chunks[kChunks];
+
+  // By all threads: segments [first, end), each with all of its chunks.
+  __device__ __forceinline__ void load_segments(
+      const Arguments& args, const Sequence& sequence, const double* gate_sum, int64 first,
+      int64 end) {
+#pragma unroll 1
+    for (int64 segment = first + threadIdx.x / 32; segment < end; segment += kJoinThreads / 32) {
+      const int64 first_chunk = segment * args.chunks_per_segment;
+      const int64 end_chunk = min(first_chunk + args.chunks_per_segment, sequence.chunks);
+      double log_decay = 0;
+#pragma unroll 1
+      for (int64 chunk = first_chunk + threadIdx.x % 32; chunk < end_chunk; chunk += 32) {
+        log_decay += chunk_log_decay(args, sequence, gate_sum, chunk);
+      }
+      for (int distance = 16; distance > 0; distance /= 2) {
+        log_decay += __shfl_xor_sync(0xffffffff, log_decay, distance);
+      }
+      if (threadIdx.x % 32 == 0) segments[segment - first] = expf((float)log_decay);
     }
+    __syncthreads();
   }
+
+  // By all threads: chunks [first, end), or the first kChunks of them.
+  __device__ __forceinline__ void load_chunks(
+      const Arguments& args, const Sequence& sequence, const double* gate_sum, int64 first,
+      int64 end) {
+    __syncthreads();  // the last run is read
+#pragma unroll 1
+    for (int i = threadIdx.x; i < min(end - first, (int64)kChunks); i += kJoinThreads) {
+      chunks[i] = expf((float)chunk_log_decay(args, sequence, gate_sum, first + i));
+    }
+    __syncthreads();  // this one is there
+  }
+};
+
+// How the state at a chunk's start lies in memory, and the gradient of one: S as operands of products,
+// with the multiplicities folded in that the tiled symmetric power leaves out.
+// S lies in slabs of 64 features: core matrices of 8 features by 8 columns, 128 bytes without a gap.
+// Those of 8 columns lie one after another, then those of the next 8. In a state the column of z comes
+// last, so that what reads S alone copies the slab's beginning; z in fp32, which the backward pass
+// reads, lies apart. A gradient has z [kFeatures] in fp32 behind its last slab.
+constexpr int kSlabFeatures = 64;
+constexpr int kSlabs = (kFeatures + kSlabFeatures - 1) / kSlabFeatures;
+
+// Elements of a slab.
+constexpr int kStateSlab = kSlabFeatures * kSumColumns;
+constexpr int kGradientSlab = kSlabFeatures * kHeadDim;
+
+__device__ __forceinline__ int slab_place(int feature, int column) {
+  return column / 8 * (8 * kSlabFeatures) + feature / 8 * 64 + feature % 8 * 8 + column % 8;
 }
+
+// Bytes of a gradient before its z.
+constexpr int64 kGradientSums = (int64)kSlabs * kGradientSlab * sizeof(element);
 
 // One PTX instruction each.
 
@@ -458,42 +498,6 @@ __device__ __forceinline__ float float_of(element bits) {
 
 __device__ __forceinline__ TwoElements elements_of(float low, float high) { return pair_of(low, high); }
 
-// A block of a snapshot: 16 features of S as the B operands of output_pass, in the order of its
-// lanes, then the same features of z. Per 16 value columns and lane, one 16-byte word: features
-// (2t, 2t+1), (2t+8, 2t+9) of column g, and the same of column g + 8.
-__device__ __forceinline__ void store_state(
-    unsigned char* block, int columns, int lane, const float (&low)[4], const float (&high)[4],
-    float weight) {
-  uint4 word;
-  word.x = pair_of(low[0] * weight, low[1] * weight);
-  word.y = pair_of(high[0] * weight, high[1] * weight);
-  word.z = pair_of(low[2] * weight, low[3] * weight);
-  word.w = pair_of(high[2] * weight, high[3] * weight);
-  reinterpret_cast<uint4*>(block)[columns * 32 + lane] = word;
-}
-
-__device__ __forceinline__ void load_state(
-    Pair (&b)[2][2], const unsigned char* block, int columns, int lane) {
-  const uint4 word = reinterpret_cast<const uint4*>(block)[columns * 32 + lane];
-  b[0][0] = word.x;
-  b[0][1] = word.y;
-  b[1][0] = word.z;
-  b[1][1] = word.w;
-}
-
-// z of the block's feature g + 8 `half`.
-__device__ __forceinline__ void store_key_sum(unsigned char* block, int g, int half, float value) {
-  reinterpret_cast<element*>(block + kHeadDim * 32)[g / 2 * 4 + half * 2 + g % 2] =
-      element_of(value);
-}
-
-// z as a B operand whose column 0 holds it and whose other columns are zero.
-__device__ __forceinline__ void load_key_sum(Pair (&b)[2], const unsigned char* block, int g, int t) {
-  const uint2 word = reinterpret_cast<const uint2*>(block + kHeadDim * 32)[t];
-  b[0] = g == 0 ? word.x : 0;
-  b[1] = g == 0 ? word.y : 0;
-}
-
 constexpr int kStateTokens = 64;  // tokens of a step of a walk along a sequence
 // Elements of a row of transposed keys: the tokens and 16 more, so that reads of neighbouring rows
 // fall into different banks.
@@ -549,6 +553,95 @@ __device__ __forceinline__ void transpose_rows(
   }
 }
 
+// Operands of tensor-core products out of tiles in shared memory, whatever the element type. Lane l
+// has g = l / 4 and t = l % 4; the layouts are those of multiply_add.
+
+// Numbers that are kept for a product: in its operands' precision.
+typedef element stored;
+
+__device__ __forceinline__ stored stored_of(float value) { return element_of(value); }
+
+__device__ __forceinline__ float float_of_stored(stored value) { return float_of(value); }
+
+// A [16 x 16] at `row`, `column` of a tile.
+__device__ __forceinline__ void load_a(
+    uint32 (&a)[4], const element (*tile)[kRowStride], int row, int column) {
+  const int lane = threadIdx.x % 32;
+  load_matrices(a, &tile[row + lane % 16][column + lane / 16 * 8]);
+}
+
+// B [16 x 16] as two of 8 columns: column n of B is row `row` + n of the tile.
+__device__ __forceinline__ void load_b(
+    uint32 (&b)[2][2], const element (*tile)[kRowStride], int row, int column) {
+  const int lane = threadIdx.x % 32;
+  uint32 r[4];
+  load_matrices(r, &tile[row + lane / 16 * 8 + lane % 8][column + lane / 8 % 2 * 8]);
+  b[0][0] = r[0];
+  b[0][1] = r[1];
+  b[1][0] = r[2];
+  b[1][1] = r[3];
+}
+
+// The same in the precision of a Pair.
+__device__ __forceinline__ void load_pairs_a(
+    Pair (&a)[4], const element (*tile)[kRowStride], int row, int column) {
+  uint32 r[4];
+  load_a(r, tile, row, column);
+  for (int i = 0; i < 4; i++) a[i] = pair_of(r[i]);
+}
+
+__device__ __forceinline__ void load_pairs_b(
+    Pair (&b)[2][2], const element (*tile)[kRowStride], int row, int column) {
+  uint32 r[2][2];
+  load_b(r, tile, row, column);
+  for (int i = 0; i < 4; i++) b[i / 2][i % 2] = pair_of(r[i / 2][i % 2]);
+}
+
+// A [16 x 16] whose column k is row `row` + k of the tile.
+__device__ __forceinline__ void load_pairs_a_transposed(
+    Pair (&a)[4], const element (*tile)[kRowStride], int row, int column) {
+  const int lane = threadIdx.x % 32;
+  uint32 r[4];
+  load_matrices_transposed(
+      r, &tile[row + lane / 16 * 8 + lane % 8][column + lane / 8 % 2 * 8]);
+  for (int i = 0; i < 4; i++) a[i] = pair_of(r[i]);
+}
+
+// B [16 x 16] whose row k is row `row` + k of the tile.
+__device__ __forceinline__ void load_pairs_b_transposed(
+    Pair (&b)[2][2], const element (*tile)[kRowStride], int row, int column) {
+  const int lane = threadIdx.x % 32;
+  uint32 r[4];
+  load_matrices_transposed(r, &tile[row + lane % 16][column + lane / 16 * 8]);
+  for (int i = 0; i < 4; i++) b[i / 2][i % 2] = pair_of(r[i]);
+}
+
+// B [16 x 16] of a slab's features, as two of 8: column n of B is feature `feature` + n.
+__device__ __forceinline__ void load_pairs_b(
+    Pair (&b)[2][2], const element* slab, int feature, int column) {
+  const int lane = threadIdx.x % 32;
+  uint32 r[4];
+  load_matrices(r, slab + slab_place(feature + lane / 16 * 8 + lane % 8, column + lane / 8 % 2 * 8));
+  for (int i = 0; i < 4; i++) b[i / 2][i % 2] = r[i];
+}
+
+// The same, as two of 8 columns: row k of B is feature `feature` + k.
+__device__ __forceinline__ void load_pairs_b_transposed(
+    Pair (&b)[2][2], const element* slab, int feature, int column) {
+  const int lane = threadIdx.x % 32;
+  uint32 r[4];
+  load_matrices_transposed(r, slab + slab_place(feature + lane % 16, column + lane / 16 * 8));
+  for (int i = 0; i < 4; i++) b[i / 2][i % 2] = r[i];
+}
+
+// Products of the elements as they are.
+typedef uint32 ElementPair;
+
+__device__ __forceinline__ void multiply_elements(
+    float (&c)[4], const ElementPair (&a)[4], ElementPair b0, ElementPair b1) {
+  mma_16(c, a, b0, b1);
+}
+
 // Features of degree 2: for each pair of tiles I <= J of 8, the 64 products x[8 I + i] x[8 J + j], j
 // fastest. A block is 16 of them: two values of i.
 
@@ -574,17 +667,17 @@ struct FeatureBlock {
   }
 };
 
-// Features of 16 keys as B operands of state_pass: pairs of tokens (2t, 2t+1) and (2t+8, 2t+9) of
-// features g and g + 8 of the block. `keys` is transposed, with the four tokens of a lane together;
+// Features of 16 keys as the A operand of state_pass: features g and g + 8 of the block by pairs of
+// tokens (2t, 2t+1) and (2t+8, 2t+9). `keys` is transposed, with the four tokens of a lane together;
 // `first`, alike, is where the first factor comes from.
 __device__ __forceinline__ void key_features(
-    Pair (&b)[2][2], const element (*first)[kKeyStride], const element (*keys)[kKeyStride],
+    Pair (&a)[4], const element (*first)[kKeyStride], const element (*keys)[kKeyStride],
     const FeatureBlock& block, int token, int g, int t) {
   const FourElements xj = load_four(&keys[block.second_tile * 8 + g][token + 4 * t]);
   for (int half = 0; half < 2; half++) {
     const FourElements xi = load_four(&first[block.first_tile * 8 + block.row + half][token + 4 * t]);
-    b[half][0] = operand_times(pair_of(xi.x), pair_of(xj.x));
-    b[half][1] = operand_times(pair_of(xi.y), pair_of(xj.y));
+    a[half] = operand_times(pair_of(xi.x), pair_of(xj.x));
+    a[2 + half] = operand_times(pair_of(xi.y), pair_of(xj.y));
   }
 }
 
@@ -934,272 +1027,339 @@ void joint_tokens(const __grid_constant__ Arguments args) {
   add_joint<false>(shared, state, values, decay);
 }
 
-struct StateShared {
-  element k[kStateTokens][kRowStride];
-  element v[2][kStateTokens][kRowStride];
-  element k_transposed[kHeadDim][kKeyStride];
-  float weights[2][kStateTokens];  // exp(G_last - G_j)
-};
-static_assert(sizeof(StateShared) == kStateSharedBytes, "the launch must match");
+// Of keys, in a sum over their chunk's tokens.
+struct KeyWeights {
+  int64 chunk_first;  // the chunk's first token
+  const double* gate_sum;
+  double before;  // G of the chunk's tokens does not have this; that of the tokens before it does
+  double last;
 
-// v_j *= exp(G_last - G_j).
-__device__ __forceinline__ void weigh_values(StateShared& shared, int stage) {
-  for (int i = threadIdx.x; i < kStateTokens * (kHeadDim / 8); i += kStateThreads) {
-    const int row = i / (kHeadDim / 8);
-    const int column = i % (kHeadDim / 8) * 8;
+  static constexpr bool kCounts = true;  // z sums features times weights
+
+  struct Numbers {
+    double gate;
+  };
+
+  __device__ __forceinline__ KeyWeights(
+      const Arguments& args, const Sequence& sequence, int64 head, int64 chunk, int64 chunk_end)
+      : chunk_first(chunk * args.chunk) {
+    gate_sum = args.gate_sum + token_place(args, sequence, head);
+    before = chunk > 0 ? gate_sum[chunk_first - 1] : 0.0;
+    last = gate_at(args, gate_sum, chunk, chunk_end - 1);
+  }
+
+  __device__ __forceinline__ Numbers load(int64 token) const {
+    return Numbers{gate_sum[token]};
+  }
+
+  // exp(G_last - G_j)
+  __device__ __forceinline__ float weight(const Numbers& numbers, int64 token) const {
+    const double gate = token < chunk_first ? numbers.gate - before : numbers.gate;
+    return expf((float)(last - gate));
+  }
+
+  // What multiplies weights in z.
+  __device__ __forceinline__ float sum_factor(const Numbers&) const { return 1; }
+};
+
+// Walks along a sequence by mma.sync. A block keeps features of a state in registers, or of the
+// gradient of one, and takes in kStateTokens tokens at a step: keys with values, or queries with dy.
+
+// Value is the type of weighted values.
+template <typename Value>
+struct WalkShared {
+  element x[kStateTokens][kRowStride];         // keys, or queries
+  element values[kStateTokens][kRowStride];    // values, or dy
+  Value weighted[kStateTokens][kRowStride];    // values times their tokens' weights
+  element x_transposed[kHeadDim][kKeyStride];  // in lane order
+  float weights[2][kStateTokens];              // of values, in lane order
+  float sum_weights[2][kStateTokens];          // of features in z, in lane order
+};
+
+// weighted = values times their tokens' weights.
+template <typename Value>
+__device__ __forceinline__ void weigh_values(WalkShared<Value>& shared, int stage) {
+  for (int i = threadIdx.x; i < kStateTokens * (kHeadDim / kPiece); i += kStateThreads) {
+    const int row = i / (kHeadDim / kPiece);
+    const int column = i % (kHeadDim / kPiece) * kPiece;
     const float weight = shared.weights[stage][lane_order(row)];
-    uint4* words = reinterpret_cast<uint4*>(&shared.v[stage][row][column]);
-    uint4 word = *words;
-    uint32* pairs = reinterpret_cast<uint32*>(&word);
-    for (int e = 0; e < 4; e++) {
-      pairs[e] = elements_of(float_of((element)(pairs[e] & 0xffff)) * weight,
-                             float_of((element)(pairs[e] >> 16)) * weight);
+    const element* values = &shared.values[row][column];
+    Value* target = &shared.weighted[row][column];
+    if constexpr (sizeof(Value) == sizeof(element)) {
+      uint4 word = *reinterpret_cast<const uint4*>(values);
+      uint32* pairs = reinterpret_cast<uint32*>(&word);
+      for (int e = 0; e < 4; e++) {
+        pairs[e] = elements_of(float_of((element)(pairs[e] & 0xffff)) * weight,
+                               float_of((element)(pairs[e] >> 16)) * weight);
+      }
+      *reinterpret_cast<uint4*>(target) = word;
+    } else
+    {
+      for (int e = 0; e < kPiece; e++) target[e] = stored_of(float_of(values[e]) * weight);
     }
-    *words = word;
   }
 }
 
-// The state of one key/value head, transposed, over the features of one warp: S^T = V^T phi(K).
+// A state of one key/value head, or the gradient of one, over the features of a warp: kWarpBlocks
+// blocks of 16. A lane holds features g and g + 8 of each, and of every 8 columns the two from 2t on.
 struct StateSlice {
-  float sums[kHeadDim / 16][kWarpBlocks][2][4];  // 16 value columns x (8 + 8) features
-  float key_sums[kWarpBlocks][2];  // this lane's tokens' share of z, features g and g + 8
+  float sums[kWarpBlocks][kHeadDim / 8][4];
+  float key_sums[kWarpBlocks][4];  // z as the sum of two columns, of the lanes with t = 0
   FeatureBlock blocks[kWarpBlocks];
   int first_block;
+
+  __device__ __forceinline__ StateSlice() : sums{} {
+    for (int i = 0; i < kWarpBlocks * 4; i++) key_sums[i / 4][i % 4] = 0;
+    first_block = blockIdx.x * (kStateFeatures / 16) + threadIdx.x / 32 * kWarpBlocks;
+    blocks[0] = FeatureBlock(min(first_block, kFeatures / 16 - 1));
+    for (int block = 1; block < kWarpBlocks; block++) {
+      blocks[block] = blocks[block - 1];
+      if (in_range(block)) blocks[block].advance();
+    }
+  }
+
+  __device__ __forceinline__ bool in_range(int block) const {
+    return first_block + block < kFeatures / 16;
+  }
+
+  // Calls body(value, block, feature, column) for every number that this lane holds; column kHeadDim
+  // is that of z.
+  template <typename Body>
+  __device__ __forceinline__ void for_each(Body body) {
+    const int g = threadIdx.x % 32 / 4;
+    const int t = threadIdx.x % 4;
+#pragma unroll
+    for (int block = 0; block < kWarpBlocks; block++) {
+      if (!in_range(block)) continue;
+      const int feature = (first_block + block) * 16 + g;
+#pragma unroll
+      for (int n = 0; n < kHeadDim / 8; n++) {
+#pragma unroll
+        for (int c = 0; c < 4; c++) {
+          body(sums[block][n][c], block, feature + c / 2 * 8, n * 8 + 2 * t + c % 2);
+        }
+      }
+      if (t != 0) continue;
+      for (int half = 0; half < 2; half++) {
+        body(key_sums[block][2 * half], block, feature + half * 8, kHeadDim);
+      }
+    }
+  }
+
+  // Leaves z in its first column.
+  __device__ __forceinline__ void add_key_sum_parts() {
+    for (int i = 0; i < kWarpBlocks * 2; i++) {
+      key_sums[i / 2][i % 2 * 2] += key_sums[i / 2][i % 2 * 2 + 1];
+      key_sums[i / 2][i % 2 * 2 + 1] = 0;
+    }
+  }
+
+  __device__ __forceinline__ void decay(float factor) {
+    for (int block = 0; block < kWarpBlocks; block++) {
+      for (int i = 0; i < kHeadDim / 2; i++) sums[block][i / 4][i % 4] *= factor;
+      for (int c = 0; c < 4; c++) key_sums[block][c] *= factor;
+    }
+  }
 };
 
-__device__ __forceinline__ bool in_range(const StateSlice& slice, int block) {
-  return slice.first_block + block < kFeatures / 16;
+// Writes a state as it is.
+__device__ __forceinline__ void write_state(StateSlice& slice, float* sums, float* key_sums) {
+  slice.for_each([&](float& value, int, int feature, int column) {
+    if (column < kHeadDim) {
+      sums[(int64)feature * kHeadDim + column] = value;
+    } else {
+      key_sums[feature] = value;
+    }
+  });
 }
 
-// Calls body(value, feature, column) for every number of S that this lane holds.
-template <typename Body>
-__device__ __forceinline__ void for_each_sum(StateSlice& slice, Body body) {
+// Writes this warp's part of a snapshot whose slabs have so many columns, and z in fp32 unless null.
+template <int kColumns>
+__device__ __forceinline__ void write_snapshot(
+    const StateSlice& slice, unsigned char* snapshot, float* key_sums) {
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
 #pragma unroll
   for (int block = 0; block < kWarpBlocks; block++) {
-    if (!in_range(slice, block)) continue;
-#pragma unroll
-    for (int m = 0; m < kHeadDim / 16; m++) {
-#pragma unroll
-      for (int half = 0; half < 2; half++) {
-#pragma unroll
-        for (int c = 0; c < 4; c++) {
-          const int feature = (slice.first_block + block) * 16 + half * 8 + 2 * t + c % 2;
-          body(slice.sums[m][block][half][c], feature, m * 16 + g + c / 2 * 8);
-        }
-      }
-    }
-  }
-}
-
-__device__ __forceinline__ void read_state(
-    StateSlice& slice, const float* sums, const float* key_sums) {
-  for_each_sum(slice, [&](float& value, int feature, int column) {
-    value = sums != nullptr ? sums[(int64)feature * kHeadDim + column] : 0.0f;
-  });
-  for (int block = 0; block < kWarpBlocks; block++) {
-    for (int half = 0; half < 2; half++) {
-      const int feature = (slice.first_block + block) * 16 + half * 8 + threadIdx.x % 32 / 4;
-      const bool mine = threadIdx.x % 4 == 0 && in_range(slice, block) && key_sums != nullptr;
-      slice.key_sums[block][half] = mine ? key_sums[feature] : 0.0f;
-    }
-  }
-}
-
-// z of feature g (+ 8 half): the sum over the lanes that hold different tokens.
-__device__ __forceinline__ float key_sum(const StateSlice& slice, int block, int half) {
-  float sum = slice.key_sums[block][half];
-  sum += __shfl_xor_sync(0xffffffff, sum, 1);
-  return sum + __shfl_xor_sync(0xffffffff, sum, 2);
-}
-
-__device__ __forceinline__ void write_state(StateSlice& slice, float* sums, float* key_sums) {
-  for_each_sum(slice, [&](float& value, int feature, int column) {
-    sums[(int64)feature * kHeadDim + column] = value;
-  });
-  for (int block = 0; block < kWarpBlocks; block++) {
-    for (int half = 0; half < 2; half++) {
-      const int feature = (slice.first_block + block) * 16 + half * 8 + threadIdx.x % 32 / 4;
-      const float sum = key_sum(slice, block, half);
-      if (threadIdx.x % 4 == 0 && in_range(slice, block)) key_sums[feature] = sum;
-    }
-  }
-}
-
-// Writes this warp's part of a chunk's snapshot, with the multiplicities that the tiled symmetric
-// power leaves out folded in.
-__device__ __forceinline__ void write_snapshot(const StateSlice& slice, unsigned char* snapshot) {
-  const int lane = threadIdx.x % 32;
-#pragma unroll
-  for (int block = 0; block < kWarpBlocks; block++) {
+    if (!slice.in_range(block)) continue;
     const float weight = slice.blocks[block].multiplicity();
-    unsigned char* target = snapshot + (int64)(slice.first_block + block) * kBlockBytes;
-    if (in_range(slice, block)) {
+    const int feature = (slice.first_block + block) * 16 + g;
+    element* slab = reinterpret_cast<element*>(snapshot) +
+                    (int64)(feature / kSlabFeatures) * (kSlabFeatures * kColumns);
+    element* own = slab + slab_place(feature % kSlabFeatures, 2 * t);
 #pragma unroll
-      for (int m = 0; m < kHeadDim / 16; m++) {
-        store_state(target, m, lane, slice.sums[m][block][0], slice.sums[m][block][1], weight);
-      }
-    }
     for (int half = 0; half < 2; half++) {
-      const float sum = key_sum(slice, block, half) * weight;
-      if (lane % 4 == 0 && in_range(slice, block)) store_key_sum(target, lane / 4, half, sum);
+#pragma unroll
+      for (int n = 0; n < kHeadDim / 8; n++) {
+        const float* two = &slice.sums[block][n][half * 2];
+        *reinterpret_cast<uint32*>(own + slab_place(half * 8, n * 8)) =
+            elements_of(two[0] * weight, two[1] * weight);
+      }
+      if (t != 0) continue;
+      const float sum = slice.key_sums[block][half * 2] * weight;
+      if (kColumns > kHeadDim) own[slab_place(half * 8, kHeadDim)] = element_of(sum);
+      if (key_sums != nullptr) key_sums[feature + half * 8] = sum;
     }
   }
 }
 
-// S^T += V^T phi(K) over one step's tokens. V is weighted already; z is weighted here.
+// Four tokens' weights as a B operand that is zero but for its first two columns: what they are in
+// the operand's precision, and what that leaves out.
+__device__ __forceinline__ void sum_operand(Pair (&b)[2], const float4& weights) {
+  const int column = threadIdx.x % 32 / 4;
+  const Pair high[2] = {pair_of(weights.x, weights.y), pair_of(weights.z, weights.w)};
+  const Pair low[2] = {
+      pair_of(weights.x - low_of(high[0]), weights.y - high_of(high[0])),
+      pair_of(weights.z - low_of(high[1]), weights.w - high_of(high[1]))};
+  for (int i = 0; i < 2; i++) b[i] = column == 0 ? high[i] : column == 1 ? low[i] : Pair{};
+}
+
+// S += phi(X)^T values over one step's tokens, and z likewise.
+template <typename Value>
 __device__ __forceinline__ void add_tokens(
-    StateSlice& slice, const StateShared& shared, int stage) {
-  const int lane = threadIdx.x % 32;
-  const int g = lane / 4;
-  const int t = lane % 4;
+    StateSlice& slice, const WalkShared<Value>& shared, int stage) {
+  const int g = threadIdx.x % 32 / 4;
+  const int t = threadIdx.x % 4;
 #pragma unroll 1
   for (int token = 0; token < kStateTokens; token += 16) {
-    Pair values[kHeadDim / 16][4];
+    Pair values[kHeadDim / 16][2][2];
 #pragma unroll
     for (int m = 0; m < kHeadDim / 16; m++) {
-      uint32 r[4];
-      load_matrices_transposed(
-          r, &shared.v[stage][token + lane / 16 * 8 + lane % 8][m * 16 + lane / 8 % 2 * 8]);
-      for (int i = 0; i < 4; i++) values[m][i] = pair_of(r[i]);
+      load_pairs_b_transposed(values[m], shared.weighted, token, m * 16);
     }
-    const float4 weights =
-        *reinterpret_cast<const float4*>(&shared.weights[stage][token + 4 * t]);
+    Pair weights[2];
+    sum_operand(weights,
+                *reinterpret_cast<const float4*>(&shared.sum_weights[stage][token + 4 * t]));
 #pragma unroll
     for (int block = 0; block < kWarpBlocks; block++) {
-      Pair features[2][2];
-      key_features(features, shared.k_transposed, shared.k_transposed, slice.blocks[block], token,
+      Pair features[4];
+      key_features(features, shared.x_transposed, shared.x_transposed, slice.blocks[block], token,
                    g, t);
 #pragma unroll
-      for (int half = 0; half < 2; half++) {
-        slice.key_sums[block][half] +=
-            low_of(features[half][0]) * weights.x + high_of(features[half][0]) * weights.y +
-            low_of(features[half][1]) * weights.z + high_of(features[half][1]) * weights.w;
-#pragma unroll
-        for (int m = 0; m < kHeadDim / 16; m++) {
-          multiply_add(slice.sums[m][block][half], values[m], features[half][0], features[half][1]);
-        }
-      }
-    }
-  }
-}
-
-__device__ __forceinline__ void decay_state(StateSlice& slice, float decay) {
-  for (int block = 0; block < kWarpBlocks; block++) {
-    for (int half = 0; half < 2; half++) {
-      slice.key_sums[block][half] *= decay;
       for (int m = 0; m < kHeadDim / 16; m++) {
-        for (int c = 0; c < 4; c++) slice.sums[m][block][half][c] *= decay;
+        multiply_add(slice.sums[block][2 * m], features, values[m][0][0], values[m][0][1]);
+        multiply_add(slice.sums[block][2 * m + 1], features, values[m][1][0], values[m][1][1]);
       }
+      multiply_add(slice.key_sums[block], features, weights[0], weights[1]);
     }
   }
 }
 
-// What a block needs to know of its segment of the sequence.
-struct TokenRange {
-  const element* k;
-  const element* v;
-  int64 k_stride;
-  int64 v_stride;
-  bool k_aligned;
-  bool v_aligned;
-  int64 end;
-  const double* gate_sum;
+// Tokens that a walk takes in.
+struct WalkTokens {
+  const element* x;
+  const element* values;
+  int64 x_stride;
+  int64 values_stride;
+  bool x_aligned;
+  bool values_aligned;
 };
 
-// Starts loading the keys and values of a step, and their weights exp(G_last - G_j) in lane order.
-__device__ __forceinline__ void load_tokens(
-    const Arguments& args, StateShared& shared, const TokenRange& range, int64 chunk,
-    int64 first, double last, int stage) {
-  load_rows(shared.k, range.k, range.k_stride, first, range.end, kStateTokens, kStateThreads,
-            range.k_aligned);
-  load_rows(shared.v[stage], range.v, range.v_stride, first, range.end, kStateTokens, kStateThreads,
-            range.v_aligned);
-  for (int i = threadIdx.x; i < kStateTokens; i += kStateThreads) {
-    const int64 token = first + i;
-    shared.weights[stage][lane_order(i)] =
-        token < range.end ? expf((float)(last - gate_at(args, range.gate_sum, chunk, token))) : 0.0f;
+// Adds tokens [first, end), with their weights. Those of the next step are on their way meanwhile.
+template <typename Value, typename Weights>
+__device__ __forceinline__ void add_range(
+    StateSlice& slice, WalkShared<Value>& shared, const WalkTokens& tokens, int64 first, int64 end,
+    const Weights& weights) {
+  constexpr int shares = (kStateTokens + kStateThreads - 1) / kStateThreads;
+  typename Weights::Numbers numbers[shares];
+  const auto load = [&](int64 from) {
+    load_rows(shared.x, tokens.x, tokens.x_stride, from, end, kStateTokens, kStateThreads,
+              tokens.x_aligned);
+    load_rows(shared.values, tokens.values, tokens.values_stride, from, end, kStateTokens,
+              kStateThreads, tokens.values_aligned);
+    copy_commit();
+    for (int i = 0; i < shares; i++) {
+      const int token = threadIdx.x + i * kStateThreads;
+      if (token < kStateTokens) numbers[i] = weights.load(min(from + token, end - 1));
+    }
+  };
+  const auto write_weights = [&](int64 from, int stage) {
+    for (int i = 0; i < shares; i++) {
+      const int token = threadIdx.x + i * kStateThreads;
+      if (token >= kStateTokens) break;
+      const float weight = from + token < end ? weights.weight(numbers[i], from + token) : 0.0f;
+      shared.weights[stage][lane_order(token)] = weight;
+      shared.sum_weights[stage][lane_order(token)] = weight * weights.sum_factor(numbers[i]);
+    }
+  };
+  if (first >= end) return;
+  int stage = 0;
+  load(first);
+  write_weights(first, stage);
+#pragma unroll 1
+  for (int64 from = first; from < end; from += kStateTokens) {
+    copy_wait();
+    __syncthreads();  // x, values and weights are there; the last step's products are done
+    transpose_rows(shared.x_transposed, shared.x, kStateThreads);
+    weigh_values(shared, stage);
+    __syncthreads();  // x_transposed and weighted are complete; x and values are free
+    const bool more = from + kStateTokens < end;
+    if (more) load(from + kStateTokens);
+    add_tokens(slice, shared, stage);
+    stage ^= 1;
+    if (more) write_weights(from + kStateTokens, stage);
   }
+  __syncthreads();  // the weights are read
+  slice.add_key_sum_parts();
 }
+
+typedef WalkShared<element> StateShared;
+static_assert(sizeof(StateShared) == kStateSharedBytes, "the launch must match");
 
 // The state at each chunk's state_start, and the final one. For each chunk:
 //   snapshot = multiplicity * S;   S <- exp(G_last) S + sum_j exp(G_last - G_j) phi(k_j) v_j^T
-// with j from the chunk's state_start to the next one's and G from there on.
+// with j from the chunk's state_start to the next one's and G from there on. Where a sequence has
+// several segments they are walked at the same time, each but the first from zero, and their states
+// left in segment_states: join_segments adds what precedes them.
 // Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads): a block keeps its
-// features of S in registers and walks its segment of the sequence, 64 tokens at a step; each warp
-// has kWarpBlocks blocks of 16 features and all value columns.
+// features of S in registers; each warp has kWarpBlocks blocks of 16 and all value columns.
 extern "C" __global__ __launch_bounds__(kStateThreads, 2)
 void state_pass(const __grid_constant__ Arguments args) {
   StateShared& shared = *reinterpret_cast<StateShared*>(shared_memory);
   const int64 batch = blockIdx.z / args.key_heads;
   const int64 head = blockIdx.z % args.key_heads;
   const Sequence sequence = sequence_of(args, batch);
-  const bool totals = args.segment_totals != 0;
-  const int64 last_segment = segment_count(args, sequence) - 1;
-  if (blockIdx.y > last_segment || (totals && blockIdx.y == last_segment)) return;
-  const int64 first_chunk = blockIdx.y * args.chunks_per_segment;
-  const int64 end_chunk = min(first_chunk + args.chunks_per_segment, sequence.chunks);
+  if (blockIdx.y >= segment_count(args, sequence)) return;
+  const Segment segment = segment_of(args, sequence, blockIdx.y);
   const int64 sums_size = (int64)kFeatures * kHeadDim;
-  float* segment_state =
-      args.segment_states + (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers;
-
-  StateSlice slice{};
-  slice.first_block = blockIdx.x * (kStateFeatures / 16) + threadIdx.x / 32 * kWarpBlocks;
-  slice.blocks[0] = FeatureBlock(min(slice.first_block, kFeatures / 16 - 1));
-  for (int block = 1; block < kWarpBlocks; block++) {
-    slice.blocks[block] = slice.blocks[block - 1];
-    if (in_range(slice, block)) slice.blocks[block].advance();
-  }
-  if (!totals && args.segments > 1) {
-    read_state(slice, segment_state, segment_state + sums_size);
-  } else if (!totals && args.initial_sums != nullptr) {
-    read_state(slice, args.initial_sums + blockIdx.z * sums_size,
-               args.initial_key_sums + blockIdx.z * (int64)kFeatures);
+  StateSlice slice;
+  if (segment.first_of_all && args.initial_sums != nullptr) {
+    const float* sums = args.initial_sums + blockIdx.z * sums_size;
+    const float* key_sums = args.initial_key_sums + blockIdx.z * (int64)kFeatures;
+    slice.for_each([&](float& value, int, int feature, int column) {
+      value = column < kHeadDim ? sums[(int64)feature * kHeadDim + column] : key_sums[feature];
+    });
   }
 
+  WalkTokens tokens;
+  tokens.x = head_rows(args.k, args.k_strides, sequence, batch, head);
+  tokens.values = head_rows(args.v, args.v_strides, sequence, batch, head);
+  tokens.x_stride = args.k_strides.token;
+  tokens.values_stride = args.v_strides.token;
+  tokens.x_aligned = is_aligned(args.k, args.k_strides);
+  tokens.values_aligned = is_aligned(args.v, args.v_strides);
+  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
   // The tokens of the last chunk matter only to the state after it.
-  const bool whole = totals || args.final_sums != nullptr || end_chunk < sequence.chunks;
-  TokenRange range;
-  range.k = head_rows(args.k, args.k_strides, sequence, batch, head);
-  range.v = head_rows(args.v, args.v_strides, sequence, batch, head);
-  range.k_stride = args.k_strides.token;
-  range.v_stride = args.v_strides.token;
-  range.k_aligned = is_aligned(args.k, args.k_strides);
-  range.v_aligned = is_aligned(args.v, args.v_strides);
-  range.end = state_start(args, sequence, whole ? end_chunk : end_chunk - 1);
-  range.gate_sum = args.gate_sum + token_place(args, sequence, head);
-  int stage = 0;
-  for (int64 chunk = first_chunk; chunk < end_chunk; chunk++) {
-    const int64 chunk_first = state_start(args, sequence, chunk);
-    const int64 chunk_end = min(state_start(args, sequence, chunk + 1), range.end);
-    if (!totals && args.snapshots != nullptr) {
-      write_snapshot(
-          slice, args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
+  const bool whole = args.final_sums != nullptr || !segment.last_of_all;
+  for (int64 chunk = segment.first; chunk < segment.end; chunk++) {
+    if (args.snapshots != nullptr) {
+      const int64 place = chunk_place(args, sequence, head, chunk);
+      unsigned char* snapshot = args.snapshots + place * kSnapshotBytes;
+      float* key_sums = args.snapshot_key_sums;
+      if (key_sums != nullptr) key_sums += place * kFeatures;
+      write_snapshot<kSumColumns>(slice, snapshot, key_sums);
     }
-    if (chunk_first >= chunk_end) continue;
-    double last = 0;  // G of the chunk's last token
-    last = gate_at(args, range.gate_sum, chunk, chunk_end - 1);
-    decay_state(slice, expf((float)(last - gate_before(args, range.gate_sum, chunk))));
-    __syncthreads();  // the last chunk's products are done
-    load_tokens(args, shared, range, chunk, chunk_first, last, stage);
-    for (int64 first = chunk_first; first < chunk_end; first += kStateTokens) {
-      copy_wait();
-      __syncthreads();  // this step's k and v have arrived; the last step's products are done
-      transpose_rows(shared.k_transposed, shared.k, kStateThreads);
-      weigh_values(shared, stage);
-      __syncthreads();  // k_transposed and the weighted v are complete; k is free
-      if (first + kStateTokens < chunk_end) {
-        load_tokens(args, shared, range, chunk, first + kStateTokens, last, stage ^ 1);
-      }
-      add_tokens(slice, shared, stage);
-      stage ^= 1;
-    }
+    const int64 first = state_start(args, sequence, chunk);
+    const int64 end = state_start(args, sequence, chunk + 1);
+    if (first >= end || !whole && chunk == segment.end - 1) continue;
+    slice.decay(expf((float)chunk_log_decay(args, sequence, gate_sum, chunk)));
+    add_range(slice, shared, tokens, first, end, KeyWeights(args, sequence, head, chunk, end));
   }
 
-  if (totals) {
-    write_state(slice, segment_state, segment_state + sums_size);
-  } else if (args.final_sums != nullptr && blockIdx.y == last_segment) {
+  if (args.segments > 1) {
+    float* own = args.segment_states + (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers;
+    write_state(slice, own, own + sums_size);
+  } else if (args.final_sums != nullptr) {
     write_state(slice, args.final_sums + blockIdx.z * sums_size,
                 args.final_key_sums + blockIdx.z * (int64)kFeatures);
   }
@@ -1336,10 +1496,15 @@ struct KeyTile {
   element v[kKeyTile][kRowStride];
 };
 
+// kSlab features of a snapshot.
+struct Slab {
+  element sums[kStateSlab];  // with the column of z
+};
+
 struct OutputShared {
   element q[kOutputRows][kRowStride];
   union {
-    unsigned char state[2][kSlabBlocks * kBlockBytes];
+    Slab slabs[2];
     KeyTile keys[2];
   };
   float gates[2][kKeyTile];
@@ -1361,38 +1526,45 @@ __device__ __forceinline__ void scale_rows(OutputRows& rows, const float (&facto
   }
 }
 
-__device__ __forceinline__ void load_slab(
-    OutputShared& shared, const unsigned char* snapshot, int slab) {
-  const int first = slab * kSlabBlocks;
-  const int blocks = min(kSlabBlocks, kFeatures / 16 - first);
-  unsigned char* target = shared.state[slab % 2];
-  const unsigned char* source = snapshot + (int64)first * kBlockBytes;
-  for (int i = threadIdx.x; i < blocks * (kBlockBytes / 16); i += kOutputThreads) {
-    copy_async_16(target + i * 16, source + i * 16, true);
+// Starts loading features [first, first + kSlab). What lies past the last is not used.
+__device__ __forceinline__ void load_slab(Slab& slab, const unsigned char* snapshot, int first) {
+  static_assert(kSlab == kSlabFeatures, "as they lie in memory");
+  const unsigned char* source = snapshot + (int64)(first / kSlab) * sizeof(slab.sums);
+  for (int i = threadIdx.x; i < kStateSlab / 8; i += kOutputThreads) {
+    copy_async_16(slab.sums + i * 8, source + i * 16, true);
   }
   copy_commit();
+}
+
+// z of a slab's features as a B operand; only its first column is used.
+__device__ __forceinline__ void load_key_sums(Pair (&b)[2], const Slab& slab, int feature) {
+  const int lane = threadIdx.x % 32;
+  uint32 r[4];
+  load_matrices_transposed(r, slab.sums + slab_place(feature + lane % 16, kHeadDim));
+  b[0] = r[0];
+  b[1] = r[1];
 }
 
 // rows += phi(Q) S, and its sum of weights phi(Q) z.
 __device__ __forceinline__ void read_from_state(
     OutputRows& rows, OutputShared& shared, const unsigned char* snapshot) {
-  constexpr int slabs = (kFeatures / 16 + kSlabBlocks - 1) / kSlabBlocks;
-  const int lane = threadIdx.x % 32;
-  const int g = lane / 4;
-  const int t = lane % 4;
+  const int g = threadIdx.x % 32 / 4;
+  const int t = threadIdx.x % 4;
   const int warp_row = threadIdx.x / 32 * (kRowBlocks * 16);
   float key_sums[kRowBlocks][4] = {};
   FeatureBlock block;
-  load_slab(shared, snapshot, 0);
+  load_slab(shared.slabs[0], snapshot, 0);
 #pragma unroll 1
-  for (int slab = 0; slab < slabs; slab++) {
+  for (int first = 0; first < kFeatures; first += kSlab) {
     copy_wait();
     __syncthreads();  // this slab (and q, before the first) has arrived; the last one is read
-    if (slab + 1 < slabs) load_slab(shared, snapshot, slab + 1);
+    const Slab& slab = shared.slabs[first / kSlab % 2];
+    if (first + kSlab < kFeatures) {
+      load_slab(shared.slabs[(first / kSlab + 1) % 2], snapshot, first + kSlab);
+    }
 #pragma unroll
-    for (int b = 0; b < kSlabBlocks; b++) {
-      if (kFeatures / 16 % kSlabBlocks != 0 && slab * kSlabBlocks + b >= kFeatures / 16) break;
-      const unsigned char* state = shared.state[slab % 2] + b * kBlockBytes;
+    for (int feature = 0; feature < kSlab; feature += 16) {
+      if (kFeatures % kSlab != 0 && first + feature >= kFeatures) break;
       Pair features[kRowBlocks][4];
 #pragma unroll
       for (int r = 0; r < kRowBlocks; r++) {
@@ -1403,7 +1575,7 @@ __device__ __forceinline__ void read_from_state(
 #pragma unroll
       for (int n = 0; n < kHeadDim / 16; n++) {
         Pair columns[2][2];
-        load_state(columns, state, n, lane);
+        load_pairs_b_transposed(columns, slab.sums, feature, n * 16);
 #pragma unroll
         for (int r = 0; r < kRowBlocks; r++) {
           multiply_add(rows.sums[r][2 * n], features[r], columns[0][0], columns[0][1]);
@@ -1411,7 +1583,7 @@ __device__ __forceinline__ void read_from_state(
         }
       }
       Pair column[2];
-      load_key_sum(column, state, g, t);
+      load_key_sums(column, slab, feature);
 #pragma unroll
       for (int r = 0; r < kRowBlocks; r++) {
         multiply_add(key_sums[r], features[r], column[0], column[1]);
@@ -1635,4 +1807,155 @@ void output_pass(const __grid_constant__ Arguments args) {
 extern "C" __global__ __launch_bounds__(kOutputThreads, 2)
 void attention(const __grid_constant__ Arguments args) {
   output<false>(args);
+}
+
+// A thread joins the numbers of one 16-byte word of snapshots: of a feature's columns, or of z, of
+// which BF16 has one feature's in a word, and where z in fp32 is kept, four in a word of that.
+constexpr int kStateWords = kSnapshotBytes / 16;
+constexpr int kJoinWords = kStateWords + kFeatures / 4;
+
+// One word of the snapshots of a head.
+struct JoinWord {
+  static constexpr int kNumbers = 8;
+  uint4* first;    // in the first snapshot
+  int64 distance;  // from one snapshot to the next, in words
+  int64 number;    // of its first number in a state
+  int count;       // of its numbers
+  int feature;     // of the first
+  bool rounded;    // to the precision of operands, not in fp32
+  bool valid;
+
+  __device__ __forceinline__ JoinWord(const Arguments& args, int64 place, int word) {
+    const int64 sums_size = (int64)kFeatures * kHeadDim;
+    first = reinterpret_cast<uint4*>(args.snapshots + place * kSnapshotBytes) + word;
+    distance = kSnapshotBytes / 16;
+    valid = word < kJoinWords;
+    constexpr int slab_words = kStateSlab / 8;
+    const int column = word % slab_words / kSlabFeatures * 8;
+    rounded = word < kStateWords;
+    feature = word / slab_words * kSlabFeatures + word % kSlabFeatures;
+    count = column < kHeadDim ? 8 : 1;
+    number = column < kHeadDim ? (int64)feature * kHeadDim + column : sums_size + feature;
+    if (!rounded) {
+      if (args.snapshot_key_sums == nullptr) valid = false;
+      feature = valid ? (word - kStateWords) * 4 : 0;
+      count = 4;
+      number = sums_size + feature;
+      first = reinterpret_cast<uint4*>(args.snapshot_key_sums + place * kFeatures + feature);
+      distance = kFeatures / 4;
+    }
+    if (feature >= kFeatures) valid = false;
+  }
+
+  // Whether other words have the same numbers of a state too.
+  __device__ __forceinline__ bool repeated() const {
+    return !rounded;
+  }
+
+  // A word plus numbers times a factor.
+  __device__ __forceinline__ uint4 sum(
+      uint4 word, const float (&numbers)[kNumbers], float factor) const {
+    uint32* words = reinterpret_cast<uint32*>(&word);
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      if (rounded) {
+        words[i] = elements_of(fmaf(numbers[2 * i], factor, low_of(words[i])),
+                               fmaf(numbers[2 * i + 1], factor, high_of(words[i])));
+        continue;
+      }
+      const float sum = fmaf(numbers[i], factor, __uint_as_float(words[i]));
+      words[i] = __float_as_uint(sum);
+    }
+    return word;
+  }
+};
+
+// Joins the segments of a sequence. The snapshots of each but the first are of the segment alone; the
+// state at its start is added here, decayed to each chunk's:
+//   start_0 = 0,  start_{s+1} = decay_s start_s + own_s.
+// The one behind the last segment is the final state.
+// Grid (kJoinWords / 256 rounded up, segments, batch * key_heads): a thread has one word of all
+// snapshots of a segment. There are at most 256 segments.
+extern "C" __global__ __launch_bounds__(kJoinThreads)
+void join_segments(const __grid_constant__ Arguments args) {
+  const int64 batch = blockIdx.z / args.key_heads;
+  const int64 head = blockIdx.z % args.key_heads;
+  const Sequence sequence = sequence_of(args, batch);
+  const int64 segment = blockIdx.y;
+  const int64 last_segment = segment_count(args, sequence) - 1;
+  const bool adds = args.snapshots != nullptr && segment > 0;
+  const bool whole = segment == last_segment && args.final_sums != nullptr;
+  if (segment > last_segment || !adds && !whole) return;
+  const int64 first_chunk = segment * args.chunks_per_segment;
+  const int64 end_chunk = min(first_chunk + args.chunks_per_segment, sequence.chunks);
+  const int chunks = (int)(end_chunk - first_chunk);
+  const int64 place = chunk_place(args, sequence, head, first_chunk);
+  const int64 sums_size = (int64)kFeatures * kHeadDim;
+  const JoinWord word(args, place, blockIdx.x * kJoinThreads + threadIdx.x);
+  uint4 words[kJoinBatch];
+  const auto load = [&](int done) {
+#pragma unroll
+    for (int i = 0; i < kJoinBatch; i++) {
+      if (adds && word.valid && done + i < chunks) words[i] = word.first[(done + i) * word.distance];
+    }
+  };
+  load(0);
+  __shared__ JoinDecays decays;
+  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
+  decays.load_segments(args, sequence, gate_sum, 0, segment);
+  decays.load_chunks(args, sequence, gate_sum, first_chunk, end_chunk);
+
+  float carry[JoinWord::kNumbers] = {};
+  // carry = decay * carry + the same numbers of a segment's own state
+  const auto add_segment = [&](int64 index, float decay) {
+    if (!word.valid) return;
+    const float* own =
+        args.segment_states + (blockIdx.z * args.segments + index) * kStateNumbers + word.number;
+    if (word.count == 1) {
+      carry[0] = fmaf(carry[0], decay, *own);
+      return;
+    }
+#pragma unroll
+    for (int i = 0; i < JoinWord::kNumbers; i += 4) {
+      const float4 four = i < word.count ? *reinterpret_cast<const float4*>(own + i)
+                                         : make_float4(0, 0, 0, 0);
+      carry[i] = fmaf(carry[i], decay, four.x);
+      carry[i + 1] = fmaf(carry[i + 1], decay, four.y);
+      carry[i + 2] = fmaf(carry[i + 2], decay, four.z);
+      carry[i + 3] = fmaf(carry[i + 3], decay, four.w);
+    }
+  };
+#pragma unroll 4
+  for (int64 before = 0; before < segment; before++) {
+    add_segment(before, decays.segments[before]);
+  }
+
+  const float multiplicity = FeatureBlock(min(word.feature, kFeatures - 1) / 16).multiplicity();
+  float remains = 1;  // of the state at the segment's start
+#pragma unroll 1
+  for (int done = 0; done < chunks; done += kJoinBatch) {
+    if (done > 0) load(done);
+    const int run = done % JoinDecays::kChunks;
+    if (done > 0 && run == 0) {
+      decays.load_chunks(args, sequence, gate_sum, first_chunk + done, end_chunk);
+    }
+#pragma unroll
+    for (int i = 0; i < kJoinBatch; i++) {
+      if (done + i >= chunks) break;
+      if (adds && word.valid) {
+        word.first[(done + i) * word.distance] = word.sum(words[i], carry, remains * multiplicity);
+      }
+      remains *= decays.chunks[run + i];
+    }
+  }
+  if (!whole || !word.valid || word.repeated()) return;
+  add_segment(segment, remains);
+  float* final_numbers =
+      word.number < sums_size
+          ? args.final_sums + blockIdx.z * sums_size + word.number
+          : args.final_key_sums + blockIdx.z * (int64)kFeatures + word.number - sums_size;
+#pragma unroll
+  for (int i = 0; i < JoinWord::kNumbers; i++) {
+    if (i < word.count) final_numbers[i] = carry[i];
+  }
 }

@@ -6,14 +6,14 @@
 
 // Power attention, forward. The kernels in the order of their launches:
 //
-//   gate_sum     cumulative log gates within each chunk
-//   joint_rows   what the first rows read from a caller's initial state, in shares
-//   joint_sums   adds the shares
-//   state_pass   the state S (and key sum z) at each chunk's start, and before the last tokens
+//   gate_sum       cumulative log gates within each chunk
+//   joint_rows     what the first rows read from a caller's initial state, in shares
+//   joint_sums     adds the shares
+//   state_pass     the state S (and key sum z) at each chunk's start, and before the last tokens
 //   join_segments  joins the segments of a sequence that state_pass walked in parallel
-//   joint_tokens the last tokens, into the caller's final state
-//   output_pass  y from the state at the chunk's start and the attention within the chunk
-//   attention    y in attention form, without a state
+//   joint_tokens   the last tokens, into the caller's final state
+//   output_pass    y from the state at the chunk's start and the attention within the chunk
+//   attention      y in attention form, without a state
 //
 // Notation: q, k, v, y are [batch, tokens, heads, kHeadDim]; query head r reads key/value head
 // r / (query_heads / key_heads).
@@ -33,13 +33,13 @@ constexpr int kSlabStages = 4;                  // slabs of a snapshot that it h
 constexpr int kKeyStages = 3;                   // tiles of keys and values that it holds
 constexpr int kMultiplierRegisters = 160;       // registers of a thread of these
 constexpr int kBringerRegisters = 32;           // of a thread that brings operands
-constexpr int kSumColumns = 136;                // value columns, and those of the sums of weights
 constexpr int kStateGroups = 2;                 // warpgroups of a state block that multiply
 constexpr int kGroupTiles = 2;                  // tiles of 64 features of each
 constexpr int kStateStages = 3;                 // steps of tokens that it holds
 constexpr int kRawStages = 2;                   // steps of keys as they are that it holds
 constexpr int kStateMultiplierRegisters = 184;  // registers of a thread of these
 constexpr int kStateBringerRegisters = 136;     // of a thread that brings operands
+constexpr int kSumColumns = 136;                // value columns, and those of the sums of weights
 constexpr int kOutputRows = 192;                // query rows of an output block
 constexpr int kOutputThreads = 512;             // its threads
 constexpr int kOutputSharedBytes = 222576;      // its shared memory, bytes
@@ -81,7 +81,8 @@ struct Arguments {
   double* gate_sum;            // workspace [key_heads, all_tokens]
   unsigned char* snapshots;    // [key_heads, all_chunks, kSnapshotBytes], of the workspace unless
                                // kept for the backward pass
-  float* snapshot_key_sums;    // z of the snapshots [key_heads, all_chunks, kFeatures], if kept
+  float* snapshot_key_sums;    // z of the snapshots [key_heads, all_chunks, kFeatures], if kept and
+                               // of BF16; others have it in the snapshots
   float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
   const float* initial_sums;   // S before the first token [batch, key_heads, kFeatures, kHeadDim]
   const float* initial_key_sums;  // z before the first token [batch, key_heads, kFeatures]
@@ -110,7 +111,6 @@ struct Arguments {
   int64 segments;
   int64 joint_numbers;         // numbers of joint_totals
   int64 joint_parts;           // blocks that share the features of a head's joint
-  int64 segment_totals;        // 1: state_pass sums each segment alone, into segment_states
   double output_scale;         // scale^p; applied where y is not normalised
 };
 
@@ -260,6 +260,24 @@ __device__ __forceinline__ int64 segment_count(
   return segments > 0 ? segments : 1;
 }
 
+// Chunks of a segment, in a sequence of this length.
+struct Segment {
+  int64 first;  // its first chunk
+  int64 end;    // one past its last chunk
+  bool first_of_all;
+  bool last_of_all;
+};
+
+__device__ __forceinline__ Segment segment_of(
+    const Arguments& args, const Sequence& sequence, int64 index) {
+  Segment segment;
+  segment.first = index * args.chunks_per_segment;
+  segment.end = min(segment.first + args.chunks_per_segment, sequence.chunks);
+  segment.first_of_all = index == 0;
+  segment.last_of_all = index == segment_count(args, sequence) - 1;
+  return segment;
+}
+
 // The tile of rows that a block takes of a grid (tiles of a head, heads). Blocks start in the order of
 // their indices. Here the tiles of kTurn chunks of heads take turns, which keeps the states that they
 // read in the L2 cache, and of these the ones with the most to do come first, so that all end at about
@@ -301,6 +319,8 @@ struct RowTile {
 // Threads of a block that joins segments, and most segments of a sequence.
 constexpr int kJoinThreads = 256;
 
+constexpr int kJoinBatch = 4;  // chunks whose words a thread loads at once
+
 // What such a block keeps of decays, in shared memory: of a run of segments, and of a run of chunks.
 struct JoinDecays {
   static constexpr int kChunks = 1024;
@@ -341,6 +361,26 @@ struct JoinDecays {
     __syncthreads();  // this one is there
   }
 };
+
+// How the state at a chunk's start lies in memory, and the gradient of one: S as operands of products,
+// with the multiplicities folded in that the tiled symmetric power leaves out.
+// S lies in slabs of 64 features: core matrices of 8 features by 8 columns, 128 bytes without a gap.
+// Those of 8 columns lie one after another, then those of the next 8. In a state the column of z comes
+// last, so that what reads S alone copies the slab's beginning; z in fp32, which the backward pass
+// reads, lies apart. A gradient has z [kFeatures] in fp32 behind its last slab.
+constexpr int kSlabFeatures = 64;
+constexpr int kSlabs = (kFeatures + kSlabFeatures - 1) / kSlabFeatures;
+
+// Elements of a slab.
+constexpr int kStateSlab = kSlabFeatures * kSumColumns;
+constexpr int kGradientSlab = kSlabFeatures * kHeadDim;
+
+__device__ __forceinline__ int slab_place(int feature, int column) {
+  return column / 8 * (8 * kSlabFeatures) + feature / 8 * 64 + feature % 8 * 8 + column % 8;
+}
+
+// Bytes of a gradient before its z.
+constexpr int64 kGradientSums = (int64)kSlabs * kGradientSlab * sizeof(element);
 
 // One PTX instruction each.
 
@@ -466,42 +506,6 @@ __device__ __forceinline__ float float_of(element bits) {
 
 __device__ __forceinline__ TwoElements elements_of(float low, float high) { return pair_of(low, high); }
 
-// A block of a snapshot: 16 features of S as the B operands of output_pass, in the order of its
-// lanes, then the same features of z. Per 16 value columns and lane, one 16-byte word: features
-// (2t, 2t+1), (2t+8, 2t+9) of column g, and the same of column g + 8.
-__device__ __forceinline__ void store_state(
-    unsigned char* block, int columns, int lane, const float (&low)[4], const float (&high)[4],
-    float weight) {
-  uint4 word;
-  word.x = pair_of(low[0] * weight, low[1] * weight);
-  word.y = pair_of(high[0] * weight, high[1] * weight);
-  word.z = pair_of(low[2] * weight, low[3] * weight);
-  word.w = pair_of(high[2] * weight, high[3] * weight);
-  reinterpret_cast<uint4*>(block)[columns * 32 + lane] = word;
-}
-
-__device__ __forceinline__ void load_state(
-    Pair (&b)[2][2], const unsigned char* block, int columns, int lane) {
-  const uint4 word = reinterpret_cast<const uint4*>(block)[columns * 32 + lane];
-  b[0][0] = word.x;
-  b[0][1] = word.y;
-  b[1][0] = word.z;
-  b[1][1] = word.w;
-}
-
-// z of the block's feature g + 8 `half`.
-__device__ __forceinline__ void store_key_sum(unsigned char* block, int g, int half, float value) {
-  reinterpret_cast<element*>(block + kHeadDim * 32)[g / 2 * 4 + half * 2 + g % 2] =
-      element_of(value);
-}
-
-// z as a B operand whose column 0 holds it and whose other columns are zero.
-__device__ __forceinline__ void load_key_sum(Pair (&b)[2], const unsigned char* block, int g, int t) {
-  const uint2 word = reinterpret_cast<const uint2*>(block + kHeadDim * 32)[t];
-  b[0] = g == 0 ? word.x : 0;
-  b[1] = g == 0 ? word.y : 0;
-}
-
 constexpr int kStateTokens = 64;  // tokens of a step of a walk along a sequence
 // Elements of a row of transposed keys: the tokens and 16 more, so that reads of neighbouring rows
 // fall into different banks.
@@ -582,17 +586,17 @@ struct FeatureBlock {
   }
 };
 
-// Features of 16 keys as B operands of state_pass: pairs of tokens (2t, 2t+1) and (2t+8, 2t+9) of
-// features g and g + 8 of the block. `keys` is transposed, with the four tokens of a lane together;
+// Features of 16 keys as the A operand of state_pass: features g and g + 8 of the block by pairs of
+// tokens (2t, 2t+1) and (2t+8, 2t+9). `keys` is transposed, with the four tokens of a lane together;
 // `first`, alike, is where the first factor comes from.
 __device__ __forceinline__ void key_features(
-    Pair (&b)[2][2], const element (*first)[kKeyStride], const element (*keys)[kKeyStride],
+    Pair (&a)[4], const element (*first)[kKeyStride], const element (*keys)[kKeyStride],
     const FeatureBlock& block, int token, int g, int t) {
   const FourElements xj = load_four(&keys[block.second_tile * 8 + g][token + 4 * t]);
   for (int half = 0; half < 2; half++) {
     const FourElements xi = load_four(&first[block.first_tile * 8 + block.row + half][token + 4 * t]);
-    b[half][0] = operand_times(pair_of(xi.x), pair_of(xj.x));
-    b[half][1] = operand_times(pair_of(xi.y), pair_of(xj.y));
+    a[half] = operand_times(pair_of(xi.x), pair_of(xj.x));
+    a[2 + half] = operand_times(pair_of(xi.y), pair_of(xj.y));
   }
 }
 
@@ -942,6 +946,41 @@ void joint_tokens(const __grid_constant__ Arguments args) {
   add_joint<false>(shared, state, values, decay);
 }
 
+// Of keys, in a sum over their chunk's tokens.
+struct KeyWeights {
+  int64 chunk_first;  // the chunk's first token
+  const double* gate_sum;
+  double before;  // G of the chunk's tokens does not have this; that of the tokens before it does
+  double last;
+
+  static constexpr bool kCounts = true;  // z sums features times weights
+
+  struct Numbers {
+    double gate;
+  };
+
+  __device__ __forceinline__ KeyWeights(
+      const Arguments& args, const Sequence& sequence, int64 head, int64 chunk, int64 chunk_end)
+      : chunk_first(chunk * args.chunk) {
+    gate_sum = args.gate_sum + token_place(args, sequence, head);
+    before = chunk > 0 ? gate_sum[chunk_first - 1] : 0.0;
+    last = gate_at(args, gate_sum, chunk, chunk_end - 1);
+  }
+
+  __device__ __forceinline__ Numbers load(int64 token) const {
+    return Numbers{gate_sum[token]};
+  }
+
+  // exp(G_last - G_j)
+  __device__ __forceinline__ float weight(const Numbers& numbers, int64 token) const {
+    const double gate = token < chunk_first ? numbers.gate - before : numbers.gate;
+    return expf((float)(last - gate));
+  }
+
+  // What multiplies weights in z.
+  __device__ __forceinline__ float sum_factor(const Numbers&) const { return 1; }
+};
+
 // Instructions of Hopper's own: products of a warpgroup (four warps whose first is a multiple of
 // four), bulk copies, and barriers in shared memory.
 
@@ -1197,14 +1236,7 @@ __device__ __forceinline__ void wgmma_shared_begin(
       : "r"(a.low), "r"(a.high), "r"(b.low), "r"(b.high), "r"((int)accumulate));
 }
 
-// A slab has 64 features of a state, as wgmma reads it: core matrices of 8 features by 8 columns, 128
-// bytes without a gap. Those of 8 columns lie one after another, then those of the next 8; the column
-// of z comes last, so that what reads S alone copies the slab's beginning.
-constexpr int kSlabFeatures = 64;
-
-__device__ __forceinline__ int slab_place(int feature, int column) {
-  return column / 8 * (8 * kSlabFeatures) + feature / 8 * 64 + feature % 8 * 8 + column % 8;
-}
+// Slabs of a snapshot, and other matrices of core matrices, as operands in shared memory.
 
 // Distances in units of 16 bytes: of 16 features of a slab, and of 16 columns of such a matrix with so
 // many rows.
@@ -1672,6 +1704,12 @@ __device__ __forceinline__ void bring_unaligned_values(
   }
 }
 
+// A number as the sum of two elements.
+__device__ __forceinline__ TwoElements two_parts(float value) {
+  const float high = float_of(element_of(value));
+  return elements_of(high, value - high);
+}
+
 // Writes the columns of a step's values that are summed up in z, each thread a token's.
 __device__ __forceinline__ void write_sum_factors(
     StateValues& values, int thread, TwoElements factors) {
@@ -1681,9 +1719,9 @@ __device__ __forceinline__ void write_sum_factors(
 }
 
 // Brings tokens [first, end), at least one, of a chunk, to `place` and those that follow.
-template <typename Terms>
+template <typename Weights>
 __device__ __forceinline__ void bring_tokens(
-    StateShared& shared, const TokenRange& range, const Terms& terms, int64 first, int64 end,
+    StateShared& shared, const TokenRange& range, const Weights& weights, int64 first, int64 end,
     StepPlace& place) {
   int thread = threadIdx.x % kGroup;
   keep(thread);
@@ -1703,9 +1741,9 @@ __device__ __forceinline__ void bring_tokens(
     }
     copy_commit();
   };
-  typename Terms::Numbers numbers{};
+  typename Weights::Numbers numbers{};
   const auto load_numbers = [&](int token) {
-    if (thread < kStateTokens) numbers = terms.load(first + min(token, (int)(end - first) - 1));
+    if (thread < kStateTokens) numbers = weights.load(first + min(token, (int)(end - first) - 1));
   };
   group_sync(1, kGroup);  // the keys of the last call are read
 #pragma unroll
@@ -1722,10 +1760,10 @@ __device__ __forceinline__ void bring_tokens(
     TwoElements factors = 0;
     if (thread < kStateTokens) {
       const bool valid = thread < left;
-      if constexpr (!Terms::kCounts) {
-        if (valid) factors = terms.sum_factors(numbers);
+      if constexpr (!Weights::kCounts) {
+        if (valid) factors = two_parts(weights.sum_factor(numbers));
       }
-      keys.weights[lane_order(thread)] = valid ? terms.weight(numbers, first + token) : 0.0f;
+      keys.weights[lane_order(thread)] = valid ? weights.weight(numbers, first + token) : 0.0f;
     }
     token += kStateTokens;
     load_numbers(token);
@@ -1743,7 +1781,7 @@ __device__ __forceinline__ void bring_tokens(
           values, thread, v - own_row * range.v_stride - own_column, range.v_stride, left);
     }
     v += kStateTokens * range.v_stride;
-    if constexpr (!Terms::kCounts) write_sum_factors(values, thread, factors);
+    if constexpr (!Weights::kCounts) write_sum_factors(values, thread, factors);
     barrier_arrive_when_copied(full);
     bring_next_keys(raw == 0 ? kRawStages - 1 : raw - 1);
     if (range.k_aligned) {
@@ -1755,40 +1793,6 @@ __device__ __forceinline__ void bring_tokens(
     raw = raw == kRawStages - 1 ? 0 : raw + 1;
   }
 }
-
-constexpr int kSlabBytes = kSlabFeatures * kSumColumns * sizeof(element);
-
-// Of keys, in a sum over their chunk's tokens.
-struct KeyTerms {
-  int64 chunk_first;  // the chunk's first token
-  const double* gate_sum;
-  double before;  // G of the chunk's tokens does not have this; that of the tokens before it does
-  double last;
-
-  static constexpr bool kCounts = true;
-
-  struct Numbers {
-    double gate;
-  };
-
-  __device__ __forceinline__ KeyTerms(
-      const Arguments& args, const Sequence& sequence, int64 head, int64 chunk, int64 chunk_end)
-      : chunk_first(chunk * args.chunk) {
-    gate_sum = args.gate_sum + token_place(args, sequence, head);
-    before = chunk > 0 ? gate_sum[chunk_first - 1] : 0.0;
-    last = gate_at(args, gate_sum, chunk, chunk_end - 1);
-  }
-
-  __device__ __forceinline__ Numbers load(int64 token) const {
-    return Numbers{gate_sum[token]};
-  }
-
-  // exp(G_last - G_j)
-  __device__ __forceinline__ float weight(const Numbers& numbers, int64 token) const {
-    const double gate = token < chunk_first ? numbers.gate - before : numbers.gate;
-    return expf((float)(last - gate));
-  }
-};
 
 // Takes over a state of the caller's.
 __device__ __forceinline__ void read_state(
@@ -1811,7 +1815,7 @@ __device__ __forceinline__ void write_snapshot(
     const int block = first_block + i * 4;
     if (block >= kFeatures / 16) continue;
     const float weight = block_of_tile(first_block, i).multiplicity();
-    element* slab = reinterpret_cast<element*>(snapshot + (int64)(block / 4) * kSlabBytes);
+    element* slab = reinterpret_cast<element*>(snapshot) + (int64)(block / 4) * kStateSlab;
     element* own = slab + slab_place(block % 4 * 16 + g, 2 * t);
 #pragma unroll
     for (int n = 0; n < kSumColumns / 8; n++) {
@@ -1882,8 +1886,8 @@ void state_pass(const __grid_constant__ Arguments args) {
     for_each_chunk(args, sequence, first_chunk, end_chunk, end,
                    [&](int64 chunk, int64 chunk_first, int64 chunk_end) {
       if (chunk_first < chunk_end) {
-        const KeyTerms terms(args, sequence, head, chunk, chunk_end);
-        bring_tokens(shared, range, terms, chunk_first, chunk_end, place);
+        const KeyWeights weights(args, sequence, head, chunk, chunk_end);
+        bring_tokens(shared, range, weights, chunk_first, chunk_end, place);
       }
     });
     copy_wait();
@@ -1915,106 +1919,6 @@ void state_pass(const __grid_constant__ Arguments args) {
   } else if (args.final_sums != nullptr) {
     write_state(tiles, args.final_sums + blockIdx.z * sums_size,
                 args.final_key_sums + blockIdx.z * (int64)kFeatures);
-  }
-}
-
-constexpr int kStateWords = kSnapshotBytes / 16;
-constexpr int kJoinWords = kStateWords + kFeatures / 4;  // and those of z in fp32, if it is kept
-
-// Joins the segments of a sequence. The snapshots of each but the first are of the segment alone; the
-// state at its start is added here, decayed to each chunk's:
-//   start_0 = 0,  start_{s+1} = decay_s start_s + own_s.
-// The one behind the last segment is the final state.
-// Grid (kJoinWords / 256 rounded up, segments, batch * key_heads): a thread has a word of 8 columns of
-// one feature, or of z of 4 features, in all snapshots of a segment. There are at most 256 segments.
-extern "C" __global__ __launch_bounds__(kJoinThreads)
-void join_segments(const __grid_constant__ Arguments args) {
-  const int64 batch = blockIdx.z / args.key_heads;
-  const int64 head = blockIdx.z % args.key_heads;
-  const Sequence sequence = sequence_of(args, batch);
-  const int64 segment = blockIdx.y;
-  const int64 last_segment = segment_count(args, sequence) - 1;
-  const bool adds = args.snapshots != nullptr && segment > 0;
-  const bool whole = segment == last_segment && args.final_sums != nullptr;
-  if (segment > last_segment || !adds && !whole) return;
-  const int64 first_chunk = segment * args.chunks_per_segment;
-  const int64 end_chunk = min(first_chunk + args.chunks_per_segment, sequence.chunks);
-  __shared__ JoinDecays decays;
-  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
-  decays.load_segments(args, sequence, gate_sum, 0, segment);
-
-  const int word = blockIdx.x * kJoinThreads + threadIdx.x;
-  const int slab_word = word % (kSlabFeatures * (kSumColumns / 8));
-  int feature =
-      word / (kSlabFeatures * (kSumColumns / 8)) * kSlabFeatures + slab_word % kSlabFeatures;
-  const int column = slab_word / kSlabFeatures * 8;
-  const bool of_sums = column < kHeadDim && word < kStateWords;  // S, else z
-  const int64 place = chunk_place(args, sequence, head, first_chunk);
-  uint4* target = reinterpret_cast<uint4*>(args.snapshots + place * kSnapshotBytes) + word;
-  int64 distance = kSnapshotBytes / 16;  // to the next chunk's
-  const bool exact = word >= kStateWords;  // z in fp32
-  bool valid = !exact || args.snapshot_key_sums != nullptr && word < kJoinWords;
-  if (exact) {
-    feature = valid ? (word - kStateWords) * 4 : 0;
-    target = reinterpret_cast<uint4*>(args.snapshot_key_sums + place * kFeatures + feature);
-    distance = kFeatures / 4;
-  }
-  if (feature >= kFeatures) valid = false;
-  const int64 sums_size = (int64)kFeatures * kHeadDim;
-  const int64 number = of_sums ? (int64)feature * kHeadDim + column : sums_size + feature;
-  float carry[8] = {};
-  // carry = decay * carry + the same numbers of a segment's own state
-  const auto add_segment = [&](int64 index, float decay) {
-    if (!valid) return;
-    const float* own =
-        args.segment_states + (blockIdx.z * args.segments + index) * kStateNumbers + number;
-    if (of_sums || exact) {
-      const float4* four = reinterpret_cast<const float4*>(own);
-      const float4 low = four[0];
-      const float4 high = of_sums ? four[1] : make_float4(0, 0, 0, 0);
-      const float numbers[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
-#pragma unroll
-      for (int i = 0; i < 8; i++) carry[i] = fmaf(carry[i], decay, numbers[i]);
-    } else {
-      carry[0] = fmaf(carry[0], decay, *own);
-    }
-  };
-#pragma unroll 4
-  for (int64 before = 0; before < segment; before++) {
-    add_segment(before, decays.segments[before]);
-  }
-
-  const float multiplicity = FeatureBlock(min(feature, kFeatures - 1) / 16).multiplicity();
-  float remains = 1;  // of the state at the segment's start
-  const int chunks = (int)(end_chunk - first_chunk);
-#pragma unroll 1
-  for (int first = 0; first < chunks; first += JoinDecays::kChunks) {
-    decays.load_chunks(args, sequence, gate_sum, first_chunk + first, end_chunk);
-    const int end = min(chunks - first, JoinDecays::kChunks);
-#pragma unroll 4
-    for (int chunk = 0; chunk < end; chunk++, target += distance) {
-      if (adds && valid) {
-        const float factor = remains * multiplicity;
-        uint4 values = *target;
-        uint32* words = reinterpret_cast<uint32*>(&values);
-#pragma unroll
-        for (int i = 0; i < 4; i++) {
-          words[i] = exact ? __float_as_uint(fmaf(carry[i], factor, __uint_as_float(words[i])))
-                           : elements_of(fmaf(carry[2 * i], factor, low_of(words[i])),
-                                         fmaf(carry[2 * i + 1], factor, high_of(words[i])));
-        }
-        *target = values;
-      }
-      remains *= decays.chunks[chunk];
-    }
-  }
-  if (!whole || !valid || exact) return;
-  add_segment(segment, remains);
-  if (of_sums) {
-#pragma unroll
-    for (int i = 0; i < 8; i++) args.final_sums[blockIdx.z * sums_size + number + i] = carry[i];
-  } else {
-    args.final_key_sums[blockIdx.z * (int64)kFeatures + feature] = carry[0];
   }
 }
 
@@ -2148,7 +2052,6 @@ __device__ __forceinline__ void write_rows(
 
 constexpr int kGroupRows = 64;
 constexpr int kKeyTile = 64;
-constexpr int kSlabs = (kFeatures + kSlabFeatures - 1) / kSlabFeatures;
 constexpr int kMultipliers = kOutputGroups * kGroup;
 constexpr int kKeyBringers = 96;  // threads
 
@@ -2650,4 +2553,155 @@ void output_pass(const __grid_constant__ Arguments args) {
 extern "C" __global__ __launch_bounds__(kOutputThreads, 1)
 void attention(const __grid_constant__ Arguments args) {
   output<false>(args);
+}
+
+// A thread joins the numbers of one 16-byte word of snapshots: of a feature's columns, or of z, of
+// which BF16 has one feature's in a word, and where z in fp32 is kept, four in a word of that.
+constexpr int kStateWords = kSnapshotBytes / 16;
+constexpr int kJoinWords = kStateWords + kFeatures / 4;
+
+// One word of the snapshots of a head.
+struct JoinWord {
+  static constexpr int kNumbers = 8;
+  uint4* first;    // in the first snapshot
+  int64 distance;  // from one snapshot to the next, in words
+  int64 number;    // of its first number in a state
+  int count;       // of its numbers
+  int feature;     // of the first
+  bool rounded;    // to the precision of operands, not in fp32
+  bool valid;
+
+  __device__ __forceinline__ JoinWord(const Arguments& args, int64 place, int word) {
+    const int64 sums_size = (int64)kFeatures * kHeadDim;
+    first = reinterpret_cast<uint4*>(args.snapshots + place * kSnapshotBytes) + word;
+    distance = kSnapshotBytes / 16;
+    valid = word < kJoinWords;
+    constexpr int slab_words = kStateSlab / 8;
+    const int column = word % slab_words / kSlabFeatures * 8;
+    rounded = word < kStateWords;
+    feature = word / slab_words * kSlabFeatures + word % kSlabFeatures;
+    count = column < kHeadDim ? 8 : 1;
+    number = column < kHeadDim ? (int64)feature * kHeadDim + column : sums_size + feature;
+    if (!rounded) {
+      if (args.snapshot_key_sums == nullptr) valid = false;
+      feature = valid ? (word - kStateWords) * 4 : 0;
+      count = 4;
+      number = sums_size + feature;
+      first = reinterpret_cast<uint4*>(args.snapshot_key_sums + place * kFeatures + feature);
+      distance = kFeatures / 4;
+    }
+    if (feature >= kFeatures) valid = false;
+  }
+
+  // Whether other words have the same numbers of a state too.
+  __device__ __forceinline__ bool repeated() const {
+    return !rounded;
+  }
+
+  // A word plus numbers times a factor.
+  __device__ __forceinline__ uint4 sum(
+      uint4 word, const float (&numbers)[kNumbers], float factor) const {
+    uint32* words = reinterpret_cast<uint32*>(&word);
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      if (rounded) {
+        words[i] = elements_of(fmaf(numbers[2 * i], factor, low_of(words[i])),
+                               fmaf(numbers[2 * i + 1], factor, high_of(words[i])));
+        continue;
+      }
+      const float sum = fmaf(numbers[i], factor, __uint_as_float(words[i]));
+      words[i] = __float_as_uint(sum);
+    }
+    return word;
+  }
+};
+
+// Joins the segments of a sequence. The snapshots of each but the first are of the segment alone; the
+// state at its start is added here, decayed to each chunk's:
+//   start_0 = 0,  start_{s+1} = decay_s start_s + own_s.
+// The one behind the last segment is the final state.
+// Grid (kJoinWords / 256 rounded up, segments, batch * key_heads): a thread has one word of all
+// snapshots of a segment. There are at most 256 segments.
+extern "C" __global__ __launch_bounds__(kJoinThreads)
+void join_segments(const __grid_constant__ Arguments args) {
+  const int64 batch = blockIdx.z / args.key_heads;
+  const int64 head = blockIdx.z % args.key_heads;
+  const Sequence sequence = sequence_of(args, batch);
+  const int64 segment = blockIdx.y;
+  const int64 last_segment = segment_count(args, sequence) - 1;
+  const bool adds = args.snapshots != nullptr && segment > 0;
+  const bool whole = segment == last_segment && args.final_sums != nullptr;
+  if (segment > last_segment || !adds && !whole) return;
+  const int64 first_chunk = segment * args.chunks_per_segment;
+  const int64 end_chunk = min(first_chunk + args.chunks_per_segment, sequence.chunks);
+  const int chunks = (int)(end_chunk - first_chunk);
+  const int64 place = chunk_place(args, sequence, head, first_chunk);
+  const int64 sums_size = (int64)kFeatures * kHeadDim;
+  const JoinWord word(args, place, blockIdx.x * kJoinThreads + threadIdx.x);
+  uint4 words[kJoinBatch];
+  const auto load = [&](int done) {
+#pragma unroll
+    for (int i = 0; i < kJoinBatch; i++) {
+      if (adds && word.valid && done + i < chunks) words[i] = word.first[(done + i) * word.distance];
+    }
+  };
+  load(0);
+  __shared__ JoinDecays decays;
+  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
+  decays.load_segments(args, sequence, gate_sum, 0, segment);
+  decays.load_chunks(args, sequence, gate_sum, first_chunk, end_chunk);
+
+  float carry[JoinWord::kNumbers] = {};
+  // carry = decay * carry + the same numbers of a segment's own state
+  const auto add_segment = [&](int64 index, float decay) {
+    if (!word.valid) return;
+    const float* own =
+        args.segment_states + (blockIdx.z * args.segments + index) * kStateNumbers + word.number;
+    if (word.count == 1) {
+      carry[0] = fmaf(carry[0], decay, *own);
+      return;
+    }
+#pragma unroll
+    for (int i = 0; i < JoinWord::kNumbers; i += 4) {
+      const float4 four = i < word.count ? *reinterpret_cast<const float4*>(own + i)
+                                         : make_float4(0, 0, 0, 0);
+      carry[i] = fmaf(carry[i], decay, four.x);
+      carry[i + 1] = fmaf(carry[i + 1], decay, four.y);
+      carry[i + 2] = fmaf(carry[i + 2], decay, four.z);
+      carry[i + 3] = fmaf(carry[i + 3], decay, four.w);
+    }
+  };
+#pragma unroll 4
+  for (int64 before = 0; before < segment; before++) {
+    add_segment(before, decays.segments[before]);
+  }
+
+  const float multiplicity = FeatureBlock(min(word.feature, kFeatures - 1) / 16).multiplicity();
+  float remains = 1;  // of the state at the segment's start
+#pragma unroll 1
+  for (int done = 0; done < chunks; done += kJoinBatch) {
+    if (done > 0) load(done);
+    const int run = done % JoinDecays::kChunks;
+    if (done > 0 && run == 0) {
+      decays.load_chunks(args, sequence, gate_sum, first_chunk + done, end_chunk);
+    }
+#pragma unroll
+    for (int i = 0; i < kJoinBatch; i++) {
+      if (done + i >= chunks) break;
+      if (adds && word.valid) {
+        word.first[(done + i) * word.distance] = word.sum(words[i], carry, remains * multiplicity);
+      }
+      remains *= decays.chunks[run + i];
+    }
+  }
+  if (!whole || !word.valid || word.repeated()) return;
+  add_segment(segment, remains);
+  float* final_numbers =
+      word.number < sums_size
+          ? args.final_sums + blockIdx.z * sums_size + word.number
+          : args.final_key_sums + blockIdx.z * (int64)kFeatures + word.number - sums_size;
+#pragma unroll
+  for (int i = 0; i < JoinWord::kNumbers; i++) {
+    if (i < word.count) final_numbers[i] = carry[i];
+  }
 }

@@ -34,7 +34,6 @@ constexpr int kFeatures = 8704;                 // D
 constexpr int kTileSize = 8;                    // tau
 constexpr int kTiles = 16;                      // d / tau
 constexpr int kRowStride = 136;                 // elements of a row in shared memory
-constexpr int kSumColumns = 136;                // value columns, and those of the sums of weights
 constexpr int kStateGroups = 2;                 // warpgroups of a state block that multiply
 constexpr int kGroupTiles = 2;                  // tiles of 64 features of each
 constexpr int kStateStages = 3;                 // steps of tokens that it holds
@@ -50,8 +49,9 @@ constexpr int kGradientBlocks = 1;              // such blocks of a multiprocess
 constexpr int kSlots = 5;                       // slabs of a snapshot that it holds
 constexpr int kStrip = 64;                      // columns of one product
 constexpr int kGradientSharedBytes = 221440;    // its shared memory, bytes
-constexpr long long kStateBytes = 2367488;      // state of one head at one chunk's start, as the forward pass leaves it, bytes
-constexpr long long kSnapshotBytes = 2263040;   // gradient of the same, bytes
+constexpr int kSumColumns = 136;                // value columns, and those of the sums of weights
+constexpr long long kStateBytes = 2367488;      // state of one head at one chunk's start, bytes
+constexpr long long kSnapshotBytes = 2263040;   // gradient of such a state, bytes
 constexpr int kTurn = 5;                        // chunks of heads whose row tiles take turns
 
 // Elements of q, k, v and y: bits of a 16-bit float, or a float.
@@ -88,12 +88,11 @@ struct Arguments {
   float* row_scales;           // workspace [query_heads, rows]: r_i
   float* row_deltas;           // workspace [query_heads, rows]: <dy_i, y_i>
   const unsigned char* states;  // of the forward pass [key_heads, chunks, kStateBytes]: S at
-                                // state_start, with multiplicities, in slabs
-  const float* state_key_sums;  // z, likewise [key_heads, chunks, kFeatures]
-  unsigned char* state_gradients;  // workspace [key_heads, chunks, kSnapshotBytes]: dS at the next
-                                   // chunk's state_start, in slabs of fewer columns; dz
-  float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
-  float* segment_gradients;    // workspace, the same
+                               // state_start
+  const float* state_key_sums;  // z of these [key_heads, chunks, kFeatures], where it lies apart
+  unsigned char* state_gradients;  // workspace [key_heads, chunks, kSnapshotBytes]: dS, dz at the next
+                               // chunk's state_start
+  float* segment_gradients;    // workspace [batch, key_heads, segments, kStateNumbers]
   float* state_products;       // workspace [key_heads, chunks, kJoinWarps]: shares of <dS, S>
   float* query_state_sums;     // workspace [query_heads, rows]: sums of c_ij over j in the state
   float* query_sums;           // workspace [query_heads, rows]: over the other j < i
@@ -332,42 +331,6 @@ __device__ __forceinline__ float float_of(element bits) {
 
 __device__ __forceinline__ TwoElements elements_of(float low, float high) { return pair_of(low, high); }
 
-// A block of a snapshot: 16 features of S as the B operands of output_pass, in the order of its
-// lanes, then the same features of z. Per 16 value columns and lane, one 16-byte word: features
-// (2t, 2t+1), (2t+8, 2t+9) of column g, and the same of column g + 8.
-__device__ __forceinline__ void store_state(
-    unsigned char* block, int columns, int lane, const float (&low)[4], const float (&high)[4],
-    float weight) {
-  uint4 word;
-  word.x = pair_of(low[0] * weight, low[1] * weight);
-  word.y = pair_of(high[0] * weight, high[1] * weight);
-  word.z = pair_of(low[2] * weight, low[3] * weight);
-  word.w = pair_of(high[2] * weight, high[3] * weight);
-  reinterpret_cast<uint4*>(block)[columns * 32 + lane] = word;
-}
-
-__device__ __forceinline__ void load_state(
-    Pair (&b)[2][2], const unsigned char* block, int columns, int lane) {
-  const uint4 word = reinterpret_cast<const uint4*>(block)[columns * 32 + lane];
-  b[0][0] = word.x;
-  b[0][1] = word.y;
-  b[1][0] = word.z;
-  b[1][1] = word.w;
-}
-
-// z of the block's feature g + 8 `half`.
-__device__ __forceinline__ void store_key_sum(unsigned char* block, int g, int half, float value) {
-  reinterpret_cast<element*>(block + kHeadDim * 32)[g / 2 * 4 + half * 2 + g % 2] =
-      element_of(value);
-}
-
-// z as a B operand whose column 0 holds it and whose other columns are zero.
-__device__ __forceinline__ void load_key_sum(Pair (&b)[2], const unsigned char* block, int g, int t) {
-  const uint2 word = reinterpret_cast<const uint2*>(block + kHeadDim * 32)[t];
-  b[0] = g == 0 ? word.x : 0;
-  b[1] = g == 0 ? word.y : 0;
-}
-
 constexpr int kStateTokens = 64;  // tokens of a step of a walk along a sequence
 // Elements of a row of transposed keys: the tokens and 16 more, so that reads of neighbouring rows
 // fall into different banks.
@@ -422,6 +385,26 @@ __device__ __forceinline__ void transpose_rows(
     *reinterpret_cast<uint2*>(&target[column + 8 + g][token + 4 * t]) = make_uint2(r[2], r[3]);
   }
 }
+
+// How the state at a chunk's start lies in memory, and the gradient of one: S as operands of products,
+// with the multiplicities folded in that the tiled symmetric power leaves out.
+// S lies in slabs of 64 features: core matrices of 8 features by 8 columns, 128 bytes without a gap.
+// Those of 8 columns lie one after another, then those of the next 8. In a state the column of z comes
+// last, so that what reads S alone copies the slab's beginning; z in fp32, which the backward pass
+// reads, lies apart. A gradient has z [kFeatures] in fp32 behind its last slab.
+constexpr int kSlabFeatures = 64;
+constexpr int kSlabs = (kFeatures + kSlabFeatures - 1) / kSlabFeatures;
+
+// Elements of a slab.
+constexpr int kStateSlab = kSlabFeatures * kSumColumns;
+constexpr int kGradientSlab = kSlabFeatures * kHeadDim;
+
+__device__ __forceinline__ int slab_place(int feature, int column) {
+  return column / 8 * (8 * kSlabFeatures) + feature / 8 * 64 + feature % 8 * 8 + column % 8;
+}
+
+// Bytes of a gradient before its z.
+constexpr int64 kGradientSums = (int64)kSlabs * kGradientSlab * sizeof(element);
 
 // Operands of tensor-core products out of tiles in shared memory, whatever the element type. Lane l
 // has g = l / 4 and t = l % 4; the layouts are those of multiply_add.
@@ -486,6 +469,24 @@ __device__ __forceinline__ void load_pairs_b_transposed(
   for (int i = 0; i < 4; i++) b[i / 2][i % 2] = pair_of(r[i]);
 }
 
+// B [16 x 16] of a slab's features, as two of 8: column n of B is feature `feature` + n.
+__device__ __forceinline__ void load_pairs_b(
+    Pair (&b)[2][2], const element* slab, int feature, int column) {
+  const int lane = threadIdx.x % 32;
+  uint32 r[4];
+  load_matrices(r, slab + slab_place(feature + lane / 16 * 8 + lane % 8, column + lane / 8 % 2 * 8));
+  for (int i = 0; i < 4; i++) b[i / 2][i % 2] = r[i];
+}
+
+// The same, as two of 8 columns: row k of B is feature `feature` + k.
+__device__ __forceinline__ void load_pairs_b_transposed(
+    Pair (&b)[2][2], const element* slab, int feature, int column) {
+  const int lane = threadIdx.x % 32;
+  uint32 r[4];
+  load_matrices_transposed(r, slab + slab_place(feature + lane % 16, column + lane / 16 * 8));
+  for (int i = 0; i < 4; i++) b[i / 2][i % 2] = r[i];
+}
+
 // Products of the elements as they are.
 typedef uint32 ElementPair;
 
@@ -519,17 +520,17 @@ struct FeatureBlock {
   }
 };
 
-// Features of 16 keys as B operands of state_pass: pairs of tokens (2t, 2t+1) and (2t+8, 2t+9) of
-// features g and g + 8 of the block. `keys` is transposed, with the four tokens of a lane together;
+// Features of 16 keys as the A operand of state_pass: features g and g + 8 of the block by pairs of
+// tokens (2t, 2t+1) and (2t+8, 2t+9). `keys` is transposed, with the four tokens of a lane together;
 // `first`, alike, is where the first factor comes from.
 __device__ __forceinline__ void key_features(
-    Pair (&b)[2][2], const element (*first)[kKeyStride], const element (*keys)[kKeyStride],
+    Pair (&a)[4], const element (*first)[kKeyStride], const element (*keys)[kKeyStride],
     const FeatureBlock& block, int token, int g, int t) {
   const FourElements xj = load_four(&keys[block.second_tile * 8 + g][token + 4 * t]);
   for (int half = 0; half < 2; half++) {
     const FourElements xi = load_four(&first[block.first_tile * 8 + block.row + half][token + 4 * t]);
-    b[half][0] = operand_times(pair_of(xi.x), pair_of(xj.x));
-    b[half][1] = operand_times(pair_of(xi.y), pair_of(xj.y));
+    a[half] = operand_times(pair_of(xi.x), pair_of(xj.x));
+    a[2 + half] = operand_times(pair_of(xi.y), pair_of(xj.y));
   }
 }
 
@@ -779,14 +780,7 @@ __device__ __forceinline__ void wgmma_shared_begin(
       : "r"(a.low), "r"(a.high), "r"(b.low), "r"(b.high), "r"((int)accumulate));
 }
 
-// A slab has 64 features of a state, as wgmma reads it: core matrices of 8 features by 8 columns, 128
-// bytes without a gap. Those of 8 columns lie one after another, then those of the next 8; the column
-// of z comes last, so that what reads S alone copies the slab's beginning.
-constexpr int kSlabFeatures = 64;
-
-__device__ __forceinline__ int slab_place(int feature, int column) {
-  return column / 8 * (8 * kSlabFeatures) + feature / 8 * 64 + feature % 8 * 8 + column % 8;
-}
+// Slabs of a snapshot, and other matrices of core matrices, as operands in shared memory.
 
 // Distances in units of 16 bytes: of 16 features of a slab, and of 16 columns of such a matrix with so
 // many rows.
@@ -1125,32 +1119,53 @@ __device__ __forceinline__ void contract(
 
 // Tiles that several of the gradient kernels use.
 
-constexpr int64 kSnapshotSums = (int64)kFeatures * kHeadDim * sizeof(stored);
-static_assert(kSnapshotSums + kFeatures * sizeof(float) == kSnapshotBytes, "the launch must match");
+static_assert(kGradientSums + kFeatures * sizeof(float) == kSnapshotBytes, "the launch must match");
 
-// Features [first, first + kSlab) of a snapshot: rows of S, and z.
+// A state or the gradient of one in memory.
+struct Snapshot {
+  const unsigned char* sums;  // S
+  const float* key_sums;      // z
+  int slab_bytes;             // from kSlab features of S to the next
+
+  __device__ __forceinline__ static Snapshot state(const Arguments& args, int64 place) {
+    Snapshot snapshot;
+    snapshot.sums = args.states + place * kStateBytes;
+    snapshot.key_sums = args.state_key_sums + place * kFeatures;
+    snapshot.slab_bytes = kStateSlab * sizeof(element);
+    return snapshot;
+  }
+
+  __device__ __forceinline__ static Snapshot gradient(const Arguments& args, int64 place) {
+    Snapshot snapshot;
+    snapshot.sums = args.state_gradients + place * kSnapshotBytes;
+    snapshot.key_sums = reinterpret_cast<const float*>(snapshot.sums + kGradientSums);
+    snapshot.slab_bytes = kSlab * kHeadDim * sizeof(stored);
+    return snapshot;
+  }
+};
+
+// kSlab features of a snapshot: S, and z.
 struct Slab {
-  stored sums[kSlab][kRowStride];
+  element sums[kGradientSlab];
   float key_sums[kSlab];
 };
 
-// Starts loading a slab; features past the last are zero. Complete after copy_wait and a barrier.
+// Starts loading features [first, first + kSlab); those past the last are zero. Complete after
+// copy_wait and a barrier.
 __device__ __forceinline__ void load_slab(
-    Slab& slab, const unsigned char* snapshot, int first, int threads) {
-  constexpr int piece = 16 / sizeof(stored);
-  const stored* sums = reinterpret_cast<const stored*>(snapshot);
-  for (int i = threadIdx.x; i < kSlab * (kHeadDim / piece); i += threads) {
-    const int row = i / (kHeadDim / piece);
-    const int column = i % (kHeadDim / piece) * piece;
-    const bool valid = first + row < kFeatures;
-    copy_async_16(&slab.sums[row][column],
-                  sums + (int64)(valid ? first + row : 0) * kHeadDim + column, valid);
+    Slab& slab, const Snapshot& snapshot, int first, int threads) {
+  constexpr int words = kSlab * kHeadDim * sizeof(stored) / 16;
+  const unsigned char* source = snapshot.sums + (int64)(first / kSlab) * snapshot.slab_bytes;
+  for (int i = threadIdx.x; i < words; i += threads) {
+    const bool valid = first + i % kSlab < kFeatures;
+    copy_async_16(slab.sums + i * 8, source + i * 16, valid);
+  }
+  if (threadIdx.x < kSlab / 4) {
+    const int feature = first + threadIdx.x * 4;
+    const bool valid = feature < kFeatures;
+    copy_async_16(slab.key_sums + threadIdx.x * 4, snapshot.key_sums + (valid ? feature : 0), valid);
   }
   copy_commit();
-  const float* key_sums = reinterpret_cast<const float*>(snapshot + kSnapshotSums);
-  for (int i = threadIdx.x; i < kSlab; i += threads) {
-    slab.key_sums[i] = first + i < kFeatures ? key_sums[first + i] : 0.0f;
-  }
 }
 
 // dphi += X S^T over a slab: X is 16 rows of a tile, the numbers of a row times those of each
@@ -1176,7 +1191,7 @@ __device__ __forceinline__ void multiply_slab(
 // arrived at the first call too.
 template <int kStages, typename Body>
 __device__ __forceinline__ void for_each_slab(
-    Slab (&slabs)[kStages], const unsigned char* snapshot, int threads, Body body) {
+    Slab (&slabs)[kStages], const Snapshot& snapshot, int threads, Body body) {
   if (kStages == 2) load_slab(slabs[0], snapshot, 0, threads);
 #pragma unroll 1
   for (int first = 0; first < kFeatures; first += kSlab) {
@@ -1300,6 +1315,24 @@ __device__ __forceinline__ int64 segment_count(
   return segments > 0 ? segments : 1;
 }
 
+// Chunks of a segment, in a sequence of this length.
+struct Segment {
+  int64 first;  // its first chunk
+  int64 end;    // one past its last chunk
+  bool first_of_all;
+  bool last_of_all;
+};
+
+__device__ __forceinline__ Segment segment_of(
+    const Arguments& args, const Sequence& sequence, int64 index) {
+  Segment segment;
+  segment.first = index * args.chunks_per_segment;
+  segment.end = min(segment.first + args.chunks_per_segment, sequence.chunks);
+  segment.first_of_all = index == 0;
+  segment.last_of_all = index == segment_count(args, sequence) - 1;
+  return segment;
+}
+
 // The tile of rows that a block takes of a grid (tiles of a head, heads). Blocks start in the order of
 // their indices. Here the tiles of kTurn chunks of heads take turns, which keeps the states that they
 // read in the L2 cache, and of these the ones with the most to do come first, so that all end at about
@@ -1338,31 +1371,52 @@ struct RowTile {
   }
 };
 
-// Chunks of a segment, in a sequence of this length.
-struct Segment {
-  int64 first;  // its first chunk
-  int64 end;    // one past its last chunk
-  bool first_of_all;
-  bool last_of_all;
-};
-
-__device__ __forceinline__ Segment segment_of(
-    const Arguments& args, const Sequence& sequence, int64 index) {
-  Segment segment;
-  segment.first = index * args.chunks_per_segment;
-  segment.end = min(segment.first + args.chunks_per_segment, sequence.chunks);
-  segment.first_of_all = index == 0;
-  segment.last_of_all = index == segment_count(args, sequence) - 1;
-  return segment;
-}
-
 // Threads of a block that joins segments, and most segments of a sequence.
 constexpr int kJoinThreads = 256;
+
+constexpr int kJoinBatch = 4;  // chunks whose words a thread loads at once
 
 // What such a block keeps of decays, in shared memory: of a run of segments, and of a run of chunks.
 struct JoinDecays {
   static constexpr int kChunks = 1024;
 
+};
+
+// Of queries, in a sum over their chunk's tokens.
+struct QueryWeights {
+  const float* scales;  // r_i
+  const float* deltas;  // <dy_i, y_i>
+
+  static constexpr bool kCounts = false;  // z sums features times other numbers
+
+  struct Numbers {
+    double gate;
+    float scale;
+    float delta;
+  };
+
+  __device__ __forceinline__ QueryWeights(
+      const Arguments& args, const Sequence& sequence, int64 head, int64 query_head, int64 chunk) {
+    scales = args.row_scales + token_place(args, sequence, query_head);
+    deltas = args.row_deltas + token_place(args, sequence, query_head);
+  }
+
+  __device__ __forceinline__ Numbers load(int64 token) const {
+    Numbers numbers{};
+    numbers.scale = scales[token];
+    numbers.delta = deltas[token];
+    return numbers;
+  }
+
+  // exp(G_i) r_i
+  __device__ __forceinline__ float weight(const Numbers& numbers, int64) const {
+    return numbers.scale;
+  }
+
+  // What multiplies weights in z: -<dy_i, y_i>.
+  __device__ __forceinline__ float sum_factor(const Numbers& numbers) const {
+    return -numbers.delta;
+  }
 };
 
 // Walks along a sequence on Hopper's asynchronous products. Of a block's warpgroups, kStateGroups keep
@@ -1743,6 +1797,12 @@ __device__ __forceinline__ void bring_unaligned_values(
   }
 }
 
+// A number as the sum of two elements.
+__device__ __forceinline__ TwoElements two_parts(float value) {
+  const float high = float_of(element_of(value));
+  return elements_of(high, value - high);
+}
+
 // Writes the columns of a step's values that are summed up in z, each thread a token's.
 __device__ __forceinline__ void write_sum_factors(
     StateValues& values, int thread, TwoElements factors) {
@@ -1752,9 +1812,9 @@ __device__ __forceinline__ void write_sum_factors(
 }
 
 // Brings tokens [first, end), at least one, of a chunk, to `place` and those that follow.
-template <typename Terms>
+template <typename Weights>
 __device__ __forceinline__ void bring_tokens(
-    StateShared& shared, const TokenRange& range, const Terms& terms, int64 first, int64 end,
+    StateShared& shared, const TokenRange& range, const Weights& weights, int64 first, int64 end,
     StepPlace& place) {
   int thread = threadIdx.x % kGroup;
   keep(thread);
@@ -1774,9 +1834,9 @@ __device__ __forceinline__ void bring_tokens(
     }
     copy_commit();
   };
-  typename Terms::Numbers numbers{};
+  typename Weights::Numbers numbers{};
   const auto load_numbers = [&](int token) {
-    if (thread < kStateTokens) numbers = terms.load(first + min(token, (int)(end - first) - 1));
+    if (thread < kStateTokens) numbers = weights.load(first + min(token, (int)(end - first) - 1));
   };
   group_sync(1, kGroup);  // the keys of the last call are read
 #pragma unroll
@@ -1793,10 +1853,10 @@ __device__ __forceinline__ void bring_tokens(
     TwoElements factors = 0;
     if (thread < kStateTokens) {
       const bool valid = thread < left;
-      if constexpr (!Terms::kCounts) {
-        if (valid) factors = terms.sum_factors(numbers);
+      if constexpr (!Weights::kCounts) {
+        if (valid) factors = two_parts(weights.sum_factor(numbers));
       }
-      keys.weights[lane_order(thread)] = valid ? terms.weight(numbers, first + token) : 0.0f;
+      keys.weights[lane_order(thread)] = valid ? weights.weight(numbers, first + token) : 0.0f;
     }
     token += kStateTokens;
     load_numbers(token);
@@ -1814,7 +1874,7 @@ __device__ __forceinline__ void bring_tokens(
           values, thread, v - own_row * range.v_stride - own_column, range.v_stride, left);
     }
     v += kStateTokens * range.v_stride;
-    if constexpr (!Terms::kCounts) write_sum_factors(values, thread, factors);
+    if constexpr (!Weights::kCounts) write_sum_factors(values, thread, factors);
     barrier_arrive_when_copied(full);
     bring_next_keys(raw == 0 ? kRawStages - 1 : raw - 1);
     if (range.k_aligned) {
@@ -1848,7 +1908,7 @@ __device__ __forceinline__ void write_snapshot(const StateTiles& tiles, unsigned
     const int block = first_block + i * 4;
     if (block >= kFeatures / 16) continue;
     const float multiplicity = block_of_tile(first_block, i).multiplicity();
-    element* slab = reinterpret_cast<element*>(snapshot) + block / 4 * (kSlabFeatures * kHeadDim);
+    element* slab = reinterpret_cast<element*>(snapshot) + block / 4 * kGradientSlab;
     element* own = slab + slab_place(block % 4 * 16 + g, 2 * t);
 #pragma unroll
     for (int n = 0; n < kHeadDim / 8; n++) {
@@ -1859,7 +1919,7 @@ __device__ __forceinline__ void write_snapshot(const StateTiles& tiles, unsigned
             elements_of(two[0] * multiplicity, two[1] * multiplicity);
       }
     }
-    float* key_sums = reinterpret_cast<float*>(snapshot + kSnapshotSums) + block * 16 + g;
+    float* key_sums = reinterpret_cast<float*>(snapshot + kGradientSums) + block * 16 + g;
     if (t == 0) {
       key_sums[0] = tiles.sums[i][kHeadDim / 2] * multiplicity;
       key_sums[8] = tiles.sums[i][kHeadDim / 2 + 2] * multiplicity;
@@ -1880,44 +1940,6 @@ __device__ __forceinline__ void add_parts_of_key_sums(StateTiles& tiles) {
   }
 }
 
-// Of queries, in a sum over their chunk's tokens.
-struct QueryWeights {
-  const float* scales;  // r_i
-  const float* deltas;  // <dy_i, y_i>
-
-  static constexpr bool kCounts = false;
-
-  struct Numbers {
-    double gate;
-    float scale;
-    float delta;
-  };
-
-  __device__ __forceinline__ QueryWeights(
-      const Arguments& args, const Sequence& sequence, int64 head, int64 query_head, int64 chunk) {
-    scales = args.row_scales + token_place(args, sequence, query_head);
-    deltas = args.row_deltas + token_place(args, sequence, query_head);
-  }
-
-  __device__ __forceinline__ Numbers load(int64 token) const {
-    Numbers numbers{};
-    numbers.scale = scales[token];
-    numbers.delta = deltas[token];
-    return numbers;
-  }
-
-  // exp(G_i) r_i
-  __device__ __forceinline__ float weight(const Numbers& numbers, int64) const {
-    return numbers.scale;
-  }
-
-  // -<dy_i, y_i>, in two parts.
-  __device__ __forceinline__ TwoElements sum_factors(const Numbers& numbers) const {
-    const float high = float_of(element_of(-numbers.delta));
-    return elements_of(high, -numbers.delta - high);
-  }
-};
-
 // Brings the queries of a chunk that one of the heads has, and their dy.
 __device__ __forceinline__ void bring_queries(
     const Arguments& args, const Sequence& sequence, StateShared& shared, int64 batch, int64 head,
@@ -1929,8 +1951,8 @@ __device__ __forceinline__ void bring_queries(
   range.v_stride = args.dy_strides.token;
   range.k_aligned = is_aligned(args.q, args.q_strides);
   range.v_aligned = is_aligned(args.dy, args.dy_strides);
-  const QueryWeights terms(args, sequence, head, query_head, chunk);
-  bring_tokens(shared, range, terms, first, end, place);
+  const QueryWeights weights(args, sequence, head, query_head, chunk);
+  bring_tokens(shared, range, weights, first, end, place);
 }
 
 // Calls body(chunk, first, end, taken) for the chunks of a segment, from the last one on; queries
@@ -2008,20 +2030,20 @@ void state_gradient_walk(const __grid_constant__ Arguments args) {
   }
 }
 
-// A thread joins the numbers of one 16-byte word of snapshots: of S as stored, or of z in fp32.
+// A thread joins the numbers of one 16-byte word of gradients: of S as stored, or of z in fp32.
 constexpr int kWordNumbers = 16 / sizeof(stored);
-constexpr int64 kSumWords = (int64)kFeatures * kHeadDim / kWordNumbers;
+constexpr int64 kSumWords = kGradientSums / 16;
 constexpr int64 kJoinWords = kSnapshotBytes / 16;
 constexpr int64 kJoinWarps = (kJoinWords + 31) / 32;
 static_assert(kSumWords % 32 == 0, "a warp has words of one kind");
 
-// One word of a snapshot, in the states and in their gradients alike.
+// One word of the gradient of a state.
 struct JoinWord {
   int64 index;
   bool of_sums;  // S, not z
   bool valid;
   int feature;   // of its first number
-  int64 number;  // the same as it counts in a segment's own state
+  int64 number;  // the same as it counts in a segment's own gradient
 
   __device__ __forceinline__ explicit JoinWord(int64 index)
       : index(index), of_sums(index < kSumWords), valid(index < kJoinWords) {
@@ -2031,10 +2053,10 @@ struct JoinWord {
       return;
     }
     // Eight columns of a feature in a core matrix of a slab.
-    const int slab_word = (int)index % (kSlabFeatures * (kHeadDim / 8));
-    feature = (int)index / (kSlabFeatures * (kHeadDim / 8)) * kSlabFeatures +
-              slab_word % kSlabFeatures;
+    const int slab_word = (int)index % (kGradientSlab / 8);
+    feature = (int)index / (kGradientSlab / 8) * kSlabFeatures + slab_word % kSlabFeatures;
     number = (int64)feature * kHeadDim + slab_word / kSlabFeatures * 8;
+    if (feature >= kFeatures) valid = false;
   }
 
   // How many numbers it has.
@@ -2081,14 +2103,6 @@ struct JoinWord {
   }
 };
 
-// The snapshots that are joined.
-template <bool kGradient>
-__device__ __forceinline__ unsigned char* joined(const Arguments& args) {
-  return args.state_gradients;
-}
-
-constexpr int kJoinBatch = 4;  // chunks whose words a thread loads at once
-
 // Sums of four numbers over a warp's lanes: lane 8 i has that of number i.
 __device__ __forceinline__ float sums_of_four(const float (&values)[kJoinBatch]) {
   const int lane = threadIdx.x % 32;
@@ -2109,36 +2123,36 @@ __device__ __forceinline__ float sums_of_four(const float (&values)[kJoinBatch])
   return sum;
 }
 
-// Joins one word of a segment's chunks. Its snapshots are of the segment alone; what precedes it (of
-// gradients: follows it) is added here, decayed from chunk to chunk:
-//   snapshot += carry;  carry <- exp(G_chunk) carry,
-// where carry at first is the segments' own states before it, each decayed over those between.
-// Of gradients, also the product with the chunk's state, decayed to where that stands. A caller's
-// states enter it as they are: what passes over all of a short call may be in effect one pair.
-template <bool kGradient>
-__device__ __forceinline__ void join(const Arguments& args) {
+// Joins the segments of a sequence. The gradients of a segment's chunks are of the segment alone; what
+// follows it is added here, decayed from chunk to chunk:
+//   dS += carry;  carry <- exp(G_chunk) carry,
+// where carry at first is the segments' own gradients behind it, each decayed over those between.
+// Leaves the product of each chunk's gradient with its state, decayed to where the gradient stands, and
+// the gradient of the initial state. A caller's states enter a product as they are: what passes over
+// all of a short call may be in effect one pair.
+// Grid (kJoinWords / 256 rounded up, segments, batch * key_heads). There are at most 256 segments.
+extern "C" __global__ __launch_bounds__(kJoinThreads, 3)
+void join_gradients(const __grid_constant__ Arguments args) {
   const int64 batch = blockIdx.z / args.key_heads;
   const int64 head = blockIdx.z % args.key_heads;
   const Sequence sequence = sequence_of(args, batch);
   const int64 segments = segment_count(args, sequence);
   if (blockIdx.y >= segments) return;
   const Segment segment = segment_of(args, sequence, blockIdx.y);
-  const bool adds = kGradient ? !segment.last_of_all : !segment.first_of_all;
+  const bool adds = !segment.last_of_all;
   const int chunks = (int)(segment.end - segment.first);
   const int64 place = chunk_place(args, sequence, head, segment.first);
   const JoinWord word(blockIdx.x * (int64)kJoinThreads + threadIdx.x);
-  unsigned char* snapshots = joined<kGradient>(args) + place * kSnapshotBytes + word.index * 16;
+  unsigned char* gradients = args.state_gradients + place * kSnapshotBytes + word.index * 16;
   uint4 words[kJoinBatch];
   // The chunk of the segment that comes next in the order of the walk, after so many.
-  const auto chunk_after = [&](int done) { return kGradient ? chunks - 1 - done : done; };
+  const auto chunk_after = [&](int done) { return chunks - 1 - done; };
   const auto load = [&](int done) {
 #pragma unroll
     for (int i = 0; i < kJoinBatch; i++) {
       if (done + i >= chunks || !word.valid) continue;
       const int64 chunk = chunk_after(done + i);
-      if (adds || kGradient) {
-        words[i] = *reinterpret_cast<const uint4*>(snapshots + chunk * kSnapshotBytes);
-      }
+      words[i] = *reinterpret_cast<const uint4*>(gradients + chunk * kSnapshotBytes);
     }
   };
   load(0);
@@ -2148,8 +2162,8 @@ __device__ __forceinline__ void join(const Arguments& args) {
   float carry[kWordNumbers] = {};
   const auto add_segment = [&](int64 index) {
     if (!word.valid) return;
-    const float* own = (kGradient ? args.segment_gradients : args.segment_states) +
-                       (blockIdx.z * args.segments + index) * kStateNumbers;
+    const float* own =
+        args.segment_gradients + (blockIdx.z * args.segments + index) * kStateNumbers;
     float numbers[kWordNumbers];
     word.read_state(numbers, own, own + sums_size, 1);
 #pragma unroll
@@ -2160,8 +2174,7 @@ __device__ __forceinline__ void join(const Arguments& args) {
     for (int n = 0; n < kWordNumbers; n++) carry[n] *= decay;
   };
 #pragma unroll 4
-  for (int64 i = 0; i < (kGradient ? segments - 1 - blockIdx.y : blockIdx.y); i++) {
-    const int64 index = kGradient ? segments - 1 - i : i;
+  for (int64 index = segments - 1; index > blockIdx.y; index--) {
     add_segment(index);
   }
 
@@ -2179,12 +2192,12 @@ __device__ __forceinline__ void join(const Arguments& args) {
         for (int n = 0; n < kWordNumbers; n++) {
           values[n] = fmaf(carry[n], multiplicity, values[n]);
         }
-        *reinterpret_cast<uint4*>(snapshots + (int64)chunk * kSnapshotBytes) =
+        *reinterpret_cast<uint4*>(gradients + (int64)chunk * kSnapshotBytes) =
             word.bits_of(values);
       }
     }
   }
-  if (!kGradient || !segment.first_of_all || args.initial_gradient == nullptr) return;
+  if (!segment.first_of_all || args.initial_gradient == nullptr) return;
   add_segment(0);
   if (!word.valid) return;
   float* target = word.number < sums_size
@@ -2194,13 +2207,6 @@ __device__ __forceinline__ void join(const Arguments& args) {
   for (int n = 0; n < kWordNumbers; n++) {
     if (n < word.count()) target[n] = carry[n] * multiplicity;
   }
-}
-
-// Adds to each segment's gradients what follows the segment, and leaves the products with the
-// states, and the gradient of the initial state. Same grid.
-extern "C" __global__ __launch_bounds__(kJoinThreads, 3)
-void join_gradients(const __grid_constant__ Arguments args) {
-  join<true>(args);
 }
 
 // Rows on both sides of a joint, where one call ends and another goes on from its state. Near it a
@@ -2682,8 +2688,6 @@ void joint_gradient(const __grid_constant__ Arguments args) {
 // queries.
 constexpr int kGradientWarps = kGroups * 4;
 static_assert(kGradientThreads == kGroups * 128, "the launch must match");
-constexpr int kSlabs = kFeatures / kSlabFeatures;
-constexpr int kSlabElements = kSlabFeatures * kHeadDim;
 static_assert(kFeatures % kSlabFeatures == 0, "slabs are whole");
 
 // Numbers of a step's tokens, as a group needs them.
@@ -2728,7 +2732,7 @@ struct GradientShared {
     element key_sums[2][kHeadDim * kHeadDim];     // core matrices, see write_key_sums
   };
   union {
-    element slabs[kSlots][kSlabElements];
+    element slabs[kSlots][kGradientSlab];
     ColumnTokens tokens[2];
   };
   ColumnSource sources[kGradientThreads];  // each thread's own
@@ -2841,7 +2845,7 @@ struct SlabRing {
   static constexpr int kLag = 2;
 
   __device__ __forceinline__ void copy(int index, int place) {
-    constexpr int copied = kSlabElements * sizeof(element);
+    constexpr int copied = kGradientSlab * sizeof(element);
     uint64& arrived = shared.slab_arrived[place];
     barrier_expect(arrived, copied);
     copy_bulk(shared.slabs[place], snapshot + (int64)index * bytes, copied, arrived);
@@ -3438,7 +3442,7 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
   SlabRing ring(
       shared,
       args.state_gradients + chunk_place(args, sequence, head, chunk) * kSnapshotBytes,
-      kSlabElements * sizeof(element));
+      kGradientSlab * sizeof(element));
   if (with_state && threadIdx.x == 0) ring.start();
   load_image<kGradientRows>(
       shared.x,
@@ -3473,7 +3477,7 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
       head_rows(args.dy, args.dy_strides, sequence, batch, head * heads) +
           thread_query * args.dy_strides.token + copied_column()};
   if (!kValues && with_state) {
-    write_key_sums(shared, reinterpret_cast<const float*>(ring.snapshot + kSnapshotSums));
+    write_key_sums(shared, reinterpret_cast<const float*>(ring.snapshot + kGradientSums));
   }
   copy_wait();
   fence_async_reads();

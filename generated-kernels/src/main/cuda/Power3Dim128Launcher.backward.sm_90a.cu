@@ -7,8 +7,6 @@
 // Power attention, backward. The kernels in the order of their launches:
 //
 //   gate_sum             cumulative log gates within each chunk
-//   state_walk           the state S (and key sum z) at each chunk's start
-//   join_states          joins the segments of a sequence that state_walk walked in parallel
 //   state_gradient_walk  the gradient of the state at each chunk's start, from the end
 //   join_gradients       joins its segments, and multiplies gradients with states
 //   joint_gradient       the first rows' share of the gradient of a caller's initial state
@@ -27,6 +25,7 @@
 //   dv_j = sum_i w_ij r_i dy_i
 //   dq_i = sum_j p a_ij w_ij / s_ij k_j,  dk_j = sum_i p a_ij w_ij / s_ij q_i
 //   dlog_gate_m = sum over j < m <= i of c_ij = a_ij w_ij
+// The state S (and key sum z) at each chunk's start is that of the forward pass.
 // The chunk's keys meet the queries of later chunks through the gradient of the state: with
 // dphi(k_j) = dS v_j + dz, dk_j is dphi contracted with the derivative of phi. Likewise the queries
 // meet the keys of earlier chunks through the state.
@@ -43,13 +42,19 @@ constexpr int kStateThreads = 128;              // threads of a state block
 constexpr int kStateSharedBytes = 73216;        // its shared memory, bytes
 constexpr int kQueryRows = 64;                  // rows of a query block
 constexpr int kQueryThreads = 128;              // its threads
+constexpr int kQueryBlocks = 1;                 // such blocks of a multiprocessor
 constexpr int kQueryStages = 2;                 // slabs of a snapshot that it holds
+constexpr int kQueryKeys = 32;                  // keys of a step of attention
 constexpr int kQuerySharedBytes = 105216;       // its shared memory, bytes
 constexpr int kKeyRows = 64;                    // rows of a key block
 constexpr int kKeyThreads = 128;                // its threads
+constexpr int kKeyBlocks = 1;                   // such blocks of a multiprocessor
 constexpr int kKeyStages = 2;                   // slabs of a snapshot that it holds
+constexpr int kKeyQueries = 32;                 // queries of a step of attention
 constexpr int kKeySharedBytes = 105472;         // its shared memory, bytes
-constexpr long long kSnapshotBytes = 98041856;  // state of one head at one chunk's start, bytes
+constexpr int kSumColumns = 128;                // value columns, and those of the sums of weights
+constexpr long long kStateBytes = 98041856;     // state of one head at one chunk's start, bytes
+constexpr long long kSnapshotBytes = 98041856;  // gradient of such a state, bytes
 constexpr int kTurn = 1;                        // chunks of heads whose row tiles take turns
 
 // Elements of q, k, v and y: bits of a 16-bit float, or a float.
@@ -92,11 +97,12 @@ struct Arguments {
   const float* saved_weights;  // sums of weights [rows, query_heads]
   float* row_scales;           // workspace [query_heads, rows]: r_i
   float* row_deltas;           // workspace [query_heads, rows]: <dy_i, y_i>
-  unsigned char* states;       // workspace [key_heads, chunks, kSnapshotBytes]: S at state_start
-  const float* state_key_sums;  // not used: z is in `states`
-  unsigned char* state_gradients;  // workspace, the same of dS at the next chunk's state_start
-  float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
-  float* segment_gradients;    // workspace, the same
+  const unsigned char* states;  // of the forward pass [key_heads, chunks, kStateBytes]: S at
+                               // state_start
+  const float* state_key_sums;  // z of these [key_heads, chunks, kFeatures], where it lies apart
+  unsigned char* state_gradients;  // workspace [key_heads, chunks, kSnapshotBytes]: dS, dz at the next
+                               // chunk's state_start
+  float* segment_gradients;    // workspace [batch, key_heads, segments, kStateNumbers]
   float* state_products;       // workspace [key_heads, chunks, kJoinWarps]: shares of <dS, S>
   float* query_state_sums;     // workspace [query_heads, rows]: sums of c_ij over j in the state
   float* query_sums;           // workspace [query_heads, rows]: over the other j < i
@@ -399,29 +405,6 @@ __device__ __forceinline__ float float_of(element bits) {
 
 __device__ __forceinline__ TwoElements elements_of(float low, float high) { return pair_of(low, high); }
 
-// A block of a snapshot: 16 features of S as the B operands of output_pass, in the order of its
-// lanes, then the same features of z. Per 16 value columns and lane, one 16-byte word: features
-// (2t, 2t+1), (2t+8, 2t+9) of column g, and the same of column g + 8.
-__device__ __forceinline__ void store_state(
-    unsigned char* block, int columns, int lane, const float (&low)[4], const float (&high)[4],
-    float weight) {
-  uint4 word;
-  word.x = pair_of(low[0] * weight, low[1] * weight);
-  word.y = pair_of(high[0] * weight, high[1] * weight);
-  word.z = pair_of(low[2] * weight, low[3] * weight);
-  word.w = pair_of(high[2] * weight, high[3] * weight);
-  reinterpret_cast<uint4*>(block)[columns * 32 + lane] = word;
-}
-
-__device__ __forceinline__ void load_state(
-    Pair (&b)[2][2], const unsigned char* block, int columns, int lane) {
-  const uint4 word = reinterpret_cast<const uint4*>(block)[columns * 32 + lane];
-  b[0][0] = word.x;
-  b[0][1] = word.y;
-  b[1][0] = word.z;
-  b[1][1] = word.w;
-}
-
 constexpr int kStateTokens = 64;  // tokens of a step of a walk along a sequence
 // Elements of a row of transposed keys: the tokens and 16 more, so that reads of neighbouring rows
 // fall into different banks.
@@ -476,6 +459,26 @@ __device__ __forceinline__ void transpose_rows(
     *reinterpret_cast<uint2*>(&target[column + 8 + g][token + 4 * t]) = make_uint2(r[2], r[3]);
   }
 }
+
+// How the state at a chunk's start lies in memory, and the gradient of one: S as operands of products,
+// with the multiplicities folded in that the tiled symmetric power leaves out.
+// S lies in slabs of 64 features: core matrices of 8 features by 8 columns, 128 bytes without a gap.
+// Those of 8 columns lie one after another, then those of the next 8. In a state the column of z comes
+// last, so that what reads S alone copies the slab's beginning; z in fp32, which the backward pass
+// reads, lies apart. A gradient has z [kFeatures] in fp32 behind its last slab.
+constexpr int kSlabFeatures = 64;
+constexpr int kSlabs = (kFeatures + kSlabFeatures - 1) / kSlabFeatures;
+
+// Elements of a slab.
+constexpr int kStateSlab = kSlabFeatures * kSumColumns;
+constexpr int kGradientSlab = kSlabFeatures * kHeadDim;
+
+__device__ __forceinline__ int slab_place(int feature, int column) {
+  return column / 8 * (8 * kSlabFeatures) + feature / 8 * 64 + feature % 8 * 8 + column % 8;
+}
+
+// Bytes of a gradient before its z.
+constexpr int64 kGradientSums = (int64)kSlabs * kGradientSlab * sizeof(element);
 
 // Operands of tensor-core products out of tiles in shared memory, whatever the element type. Lane l
 // has g = l / 4 and t = l % 4; the layouts are those of multiply_add.
@@ -540,6 +543,24 @@ __device__ __forceinline__ void load_pairs_b_transposed(
   for (int i = 0; i < 4; i++) b[i / 2][i % 2] = pair_of(r[i]);
 }
 
+// B [16 x 16] of a slab's features, as two of 8: column n of B is feature `feature` + n.
+__device__ __forceinline__ void load_pairs_b(
+    Pair (&b)[2][2], const element* slab, int feature, int column) {
+  const int lane = threadIdx.x % 32;
+  uint32 r[4];
+  load_matrices(r, slab + slab_place(feature + lane / 16 * 8 + lane % 8, column + lane / 8 % 2 * 8));
+  for (int i = 0; i < 4; i++) b[i / 2][i % 2] = r[i];
+}
+
+// The same, as two of 8 columns: row k of B is feature `feature` + k.
+__device__ __forceinline__ void load_pairs_b_transposed(
+    Pair (&b)[2][2], const element* slab, int feature, int column) {
+  const int lane = threadIdx.x % 32;
+  uint32 r[4];
+  load_matrices_transposed(r, slab + slab_place(feature + lane % 16, column + lane / 16 * 8));
+  for (int i = 0; i < 4; i++) b[i / 2][i % 2] = r[i];
+}
+
 // Products of the elements as they are.
 typedef uint32 ElementPair;
 
@@ -586,11 +607,11 @@ struct FeatureBlock {
   }
 };
 
-// Features of 16 keys as B operands of state_pass: pairs of tokens (2t, 2t+1) and (2t+8, 2t+9) of
-// features g and g + 8 of the block. `keys` is transposed, with the four tokens of a lane together;
+// Features of 16 keys as the A operand of state_pass: features g and g + 8 of the block by pairs of
+// tokens (2t, 2t+1) and (2t+8, 2t+9). `keys` is transposed, with the four tokens of a lane together;
 // `first`, alike, is where the first factor comes from.
 __device__ __forceinline__ void key_features(
-    Pair (&b)[2][2], const element (*first)[kKeyStride], const element (*keys)[kKeyStride],
+    Pair (&a)[4], const element (*first)[kKeyStride], const element (*keys)[kKeyStride],
     const FeatureBlock& block, int token, int g, int t) {
   const FourElements xi = load_four(&first[block.first_tile * 4 + block.row][token + 4 * t]);
   const FourElements xk = load_four(&keys[block.third_tile * 4 + g % 4][token + 4 * t]);
@@ -599,8 +620,8 @@ __device__ __forceinline__ void key_features(
   for (int half = 0; half < 2; half++) {
     const FourElements xj =
         load_four(&keys[block.second_tile * 4 + half * 2 + g / 4][token + 4 * t]);
-    b[half][0] = operand_times(xik_low, pair_of(xj.x));
-    b[half][1] = operand_times(xik_high, pair_of(xj.y));
+    a[half] = operand_times(xik_low, pair_of(xj.x));
+    a[2 + half] = operand_times(xik_high, pair_of(xj.y));
   }
 }
 
@@ -704,25 +725,45 @@ __device__ __forceinline__ void contract(
 
 // Tiles that several of the gradient kernels use.
 
-static_assert((int64)kFeatures * kHeadDim * sizeof(stored) == kSnapshotBytes,
-              "the launch must match");
+static_assert(kGradientSums == kSnapshotBytes, "the launch must match");
 
-// Features [first, first + kSlab) of a snapshot: rows of S, and z.
-struct Slab {
-  stored sums[kSlab][kRowStride];
+// A state or the gradient of one in memory.
+struct Snapshot {
+  const unsigned char* sums;  // S
+  const float* key_sums;      // z
+  int slab_bytes;             // from kSlab features of S to the next
+
+  __device__ __forceinline__ static Snapshot state(const Arguments& args, int64 place) {
+    Snapshot snapshot;
+    snapshot.sums = args.states + place * kStateBytes;
+    snapshot.key_sums = args.state_key_sums + place * kFeatures;
+    snapshot.slab_bytes = kStateSlab * sizeof(element);
+    return snapshot;
+  }
+
+  __device__ __forceinline__ static Snapshot gradient(const Arguments& args, int64 place) {
+    Snapshot snapshot;
+    snapshot.sums = args.state_gradients + place * kSnapshotBytes;
+    snapshot.key_sums = reinterpret_cast<const float*>(snapshot.sums + kGradientSums);
+    snapshot.slab_bytes = kSlab * kHeadDim * sizeof(stored);
+    return snapshot;
+  }
 };
 
-// Starts loading a slab; features past the last are zero. Complete after copy_wait and a barrier.
+// kSlab features of a snapshot: S, and z.
+struct Slab {
+  element sums[kGradientSlab];
+};
+
+// Starts loading features [first, first + kSlab); those past the last are zero. Complete after
+// copy_wait and a barrier.
 __device__ __forceinline__ void load_slab(
-    Slab& slab, const unsigned char* snapshot, int first, int threads) {
-  constexpr int piece = 16 / sizeof(stored);
-  const stored* sums = reinterpret_cast<const stored*>(snapshot);
-  for (int i = threadIdx.x; i < kSlab * (kHeadDim / piece); i += threads) {
-    const int row = i / (kHeadDim / piece);
-    const int column = i % (kHeadDim / piece) * piece;
-    const bool valid = first + row < kFeatures;
-    copy_async_16(&slab.sums[row][column],
-                  sums + (int64)(valid ? first + row : 0) * kHeadDim + column, valid);
+    Slab& slab, const Snapshot& snapshot, int first, int threads) {
+  constexpr int words = kSlab * kHeadDim * sizeof(stored) / 16;
+  const unsigned char* source = snapshot.sums + (int64)(first / kSlab) * snapshot.slab_bytes;
+  for (int i = threadIdx.x; i < words; i += threads) {
+    const bool valid = first + i % kSlab < kFeatures;
+    copy_async_16(slab.sums + i * 8, source + i * 16, valid);
   }
   copy_commit();
 }
@@ -750,7 +791,7 @@ __device__ __forceinline__ void multiply_slab(
 // arrived at the first call too.
 template <int kStages, typename Body>
 __device__ __forceinline__ void for_each_slab(
-    Slab (&slabs)[kStages], const unsigned char* snapshot, int threads, Body body) {
+    Slab (&slabs)[kStages], const Snapshot& snapshot, int threads, Body body) {
   if (kStages == 2) load_slab(slabs[0], snapshot, 0, threads);
 #pragma unroll 1
   for (int first = 0; first < kFeatures; first += kSlab) {
@@ -837,6 +878,24 @@ __device__ __forceinline__ int64 segment_count(
   return segments > 0 ? segments : 1;
 }
 
+// Chunks of a segment, in a sequence of this length.
+struct Segment {
+  int64 first;  // its first chunk
+  int64 end;    // one past its last chunk
+  bool first_of_all;
+  bool last_of_all;
+};
+
+__device__ __forceinline__ Segment segment_of(
+    const Arguments& args, const Sequence& sequence, int64 index) {
+  Segment segment;
+  segment.first = index * args.chunks_per_segment;
+  segment.end = min(segment.first + args.chunks_per_segment, sequence.chunks);
+  segment.first_of_all = index == 0;
+  segment.last_of_all = index == segment_count(args, sequence) - 1;
+  return segment;
+}
+
 // The tile of rows that a block takes of a grid (tiles of a head, heads). Blocks start in the order of
 // their indices. Here the tiles of kTurn chunks of heads take turns, which keeps the states that they
 // read in the L2 cache, and of these the ones with the most to do come first, so that all end at about
@@ -875,26 +934,10 @@ struct RowTile {
   }
 };
 
-// Chunks of a segment, in a sequence of this length.
-struct Segment {
-  int64 first;  // its first chunk
-  int64 end;    // one past its last chunk
-  bool first_of_all;
-  bool last_of_all;
-};
-
-__device__ __forceinline__ Segment segment_of(
-    const Arguments& args, const Sequence& sequence, int64 index) {
-  Segment segment;
-  segment.first = index * args.chunks_per_segment;
-  segment.end = min(segment.first + args.chunks_per_segment, sequence.chunks);
-  segment.first_of_all = index == 0;
-  segment.last_of_all = index == segment_count(args, sequence) - 1;
-  return segment;
-}
-
 // Threads of a block that joins segments, and most segments of a sequence.
 constexpr int kJoinThreads = 256;
+
+constexpr int kJoinBatch = 4;  // chunks whose words a thread loads at once
 
 // What such a block keeps of decays, in shared memory: of a run of segments, and of a run of chunks.
 struct JoinDecays {
@@ -937,128 +980,188 @@ struct JoinDecays {
   }
 };
 
-struct WalkShared {
-  element x[kStateTokens][kRowStride];       // keys, or queries
-  element values[kStateTokens][kRowStride];  // values, or dy
-  stored weighted[kStateTokens][kRowStride];
-  element x_transposed[kHeadDim][kKeyStride];  // in lane order
-  float value_weights[2][kStateTokens];        // in lane order
+// Of queries, in a sum over their chunk's tokens.
+struct QueryWeights {
+  const double* gate_sum;
+  double before;  // G just before the chunk's state_start
+  float scale;
+
+  static constexpr bool kCounts = false;  // z sums features times other numbers
+
+  struct Numbers {
+    double gate;
+    float scale;
+    float delta;
+  };
+
+  __device__ __forceinline__ QueryWeights(
+      const Arguments& args, const Sequence& sequence, int64 head, int64 query_head, int64 chunk) {
+    gate_sum = args.gate_sum + token_place(args, sequence, head);
+    before = gate_before(args, gate_sum, chunk);
+    scale = (float)args.output_scale;
+  }
+
+  __device__ __forceinline__ Numbers load(int64 token) const {
+    Numbers numbers{};
+    numbers.gate = gate_sum[token];
+    numbers.scale = scale;
+    return numbers;
+  }
+
+  // exp(G_i) r_i
+  __device__ __forceinline__ float weight(const Numbers& numbers, int64) const {
+    return expf((float)(numbers.gate - before)) * numbers.scale;
+  }
+
+  // What multiplies weights in z: -<dy_i, y_i>.
+  __device__ __forceinline__ float sum_factor(const Numbers& numbers) const {
+    return -numbers.delta;
+  }
 };
-static_assert(sizeof(WalkShared) == kStateSharedBytes, "the launch must match");
+
+// Walks along a sequence by mma.sync. A block keeps features of a state in registers, or of the
+// gradient of one, and takes in kStateTokens tokens at a step: keys with values, or queries with dy.
+
+// Value is the type of weighted values.
+template <typename Value>
+struct WalkShared {
+  element x[kStateTokens][kRowStride];         // keys, or queries
+  element values[kStateTokens][kRowStride];    // values, or dy
+  Value weighted[kStateTokens][kRowStride];    // values times their tokens' weights
+  element x_transposed[kHeadDim][kKeyStride];  // in lane order
+  float weights[2][kStateTokens];              // of values, in lane order
+};
 
 // weighted = values times their tokens' weights.
-__device__ __forceinline__ void weigh_values(WalkShared& shared, int stage) {
-  for (int i = threadIdx.x; i < kStateTokens * (kHeadDim / 2); i += kStateThreads) {
-    const int row = i / (kHeadDim / 2);
-    const int column = i % (kHeadDim / 2) * 2;
-    const float weight = shared.value_weights[stage][lane_order(row)];
-    const element* two = &shared.values[row][column];
-    shared.weighted[row][column] = stored_of(float_of(two[0]) * weight);
-    shared.weighted[row][column + 1] = stored_of(float_of(two[1]) * weight);
+template <typename Value>
+__device__ __forceinline__ void weigh_values(WalkShared<Value>& shared, int stage) {
+  for (int i = threadIdx.x; i < kStateTokens * (kHeadDim / kPiece); i += kStateThreads) {
+    const int row = i / (kHeadDim / kPiece);
+    const int column = i % (kHeadDim / kPiece) * kPiece;
+    const float weight = shared.weights[stage][lane_order(row)];
+    const element* values = &shared.values[row][column];
+    Value* target = &shared.weighted[row][column];
+    if constexpr (sizeof(Value) == sizeof(element)) {
+      uint4 word = *reinterpret_cast<const uint4*>(values);
+      uint32* pairs = reinterpret_cast<uint32*>(&word);
+      for (int e = 0; e < 4; e++) {
+        pairs[e] = elements_of(float_of((element)(pairs[e] & 0xffff)) * weight,
+                               float_of((element)(pairs[e] >> 16)) * weight);
+      }
+      *reinterpret_cast<uint4*>(target) = word;
+    } else
+    {
+      for (int e = 0; e < kPiece; e++) target[e] = stored_of(float_of(values[e]) * weight);
+    }
   }
 }
 
-// A state of one key/value head, or the gradient of one, transposed, over the features of one warp:
-// value columns by features.
+// A state of one key/value head, or the gradient of one, over the features of a warp: kWarpBlocks
+// blocks of 16. A lane holds features g and g + 8 of each, and of every 8 columns the two from 2t on.
 struct StateSlice {
-  float sums[kHeadDim / 16][kWarpBlocks][2][4];  // 16 value columns x (8 + 8) features
+  float sums[kWarpBlocks][kHeadDim / 8][4];
   FeatureBlock blocks[kWarpBlocks];
   int first_block;
 
-  __device__ __forceinline__ StateSlice() {
+  __device__ __forceinline__ StateSlice() : sums{} {
     first_block = blockIdx.x * (kStateFeatures / 16) + threadIdx.x / 32 * kWarpBlocks;
     blocks[0] = FeatureBlock(min(first_block, kFeatures / 16 - 1));
     for (int block = 1; block < kWarpBlocks; block++) {
       blocks[block] = blocks[block - 1];
       if (in_range(block)) blocks[block].advance();
     }
-    for_each([](float& value, int, int, int) { value = 0; });
   }
 
   __device__ __forceinline__ bool in_range(int block) const {
     return first_block + block < kFeatures / 16;
   }
 
-  // Calls body(value, block, feature, column) for every number of S that this lane holds; those
-  // past the last feature have a feature of at least kFeatures.
+  // Calls body(value, block, feature, column) for every number that this lane holds; column kHeadDim
+  // is that of z.
   template <typename Body>
   __device__ __forceinline__ void for_each(Body body) {
     const int g = threadIdx.x % 32 / 4;
     const int t = threadIdx.x % 4;
 #pragma unroll
     for (int block = 0; block < kWarpBlocks; block++) {
+      if (!in_range(block)) continue;
+      const int feature = (first_block + block) * 16 + g;
 #pragma unroll
-      for (int m = 0; m < kHeadDim / 16; m++) {
+      for (int n = 0; n < kHeadDim / 8; n++) {
 #pragma unroll
-        for (int half = 0; half < 2; half++) {
-#pragma unroll
-          for (int c = 0; c < 4; c++) {
-            const int feature = (first_block + block) * 16 + half * 8 + 2 * t + c % 2;
-            body(sums[m][block][half][c], block, feature, m * 16 + g + c / 2 * 8);
-          }
+        for (int c = 0; c < 4; c++) {
+          body(sums[block][n][c], block, feature + c / 2 * 8, n * 8 + 2 * t + c % 2);
         }
       }
     }
   }
+
+  __device__ __forceinline__ void decay(float factor) {
+    for (int block = 0; block < kWarpBlocks; block++) {
+      for (int i = 0; i < kHeadDim / 2; i++) sums[block][i / 4][i % 4] *= factor;
+    }
+  }
 };
 
-// Takes over a state of the caller's. Its gradient has multiplicities folded in, which the slice
-// leaves out.
-template <bool kGradient>
-__device__ __forceinline__ void read_state(
-    StateSlice& slice, const float* sums, const float* key_sums) {
-  slice.for_each([&](float& value, int block, int feature, int column) {
-    if (feature >= kFeatures) return;
-    value = sums[(int64)feature * kHeadDim + column];
-    if (kGradient) value /= slice.blocks[block].multiplicity();
-  });
-}
-
-// Writes this block's part of a snapshot: S as operands, z [kFeatures] in fp32, with the
-// multiplicities that the tiled symmetric power leaves out folded in.
-__device__ __forceinline__ void write_snapshot(StateSlice& slice, unsigned char* snapshot) {
-  stored* sums = reinterpret_cast<stored*>(snapshot);
-  slice.for_each([&](float& value, int block, int feature, int column) {
-    if (feature >= kFeatures) return;
-    sums[(int64)feature * kHeadDim + column] =
-        stored_of(value * slice.blocks[block].multiplicity());
-  });
-}
-
-// Writes this block's part of a segment's own state, as it is: S, then z.
-__device__ __forceinline__ void write_segment(StateSlice& slice, float* sums) {
+// Writes a state as it is.
+__device__ __forceinline__ void write_state(StateSlice& slice, float* sums, float* key_sums) {
   slice.for_each([&](float& value, int, int feature, int column) {
-    if (feature < kFeatures) sums[(int64)feature * kHeadDim + column] = value;
+    if (column < kHeadDim) {
+      sums[(int64)feature * kHeadDim + column] = value;
+    } else {
+      key_sums[feature] = value;
+    }
   });
 }
 
-__device__ __forceinline__ void decay_slice(StateSlice& slice, float decay) {
-  slice.for_each([&](float& value, int, int, int) { value *= decay; });
+// Writes this warp's part of a snapshot whose slabs have so many columns, and z in fp32 unless null.
+template <int kColumns>
+__device__ __forceinline__ void write_snapshot(
+    const StateSlice& slice, unsigned char* snapshot, float* key_sums) {
+  const int g = threadIdx.x % 32 / 4;
+  const int t = threadIdx.x % 4;
+#pragma unroll
+  for (int block = 0; block < kWarpBlocks; block++) {
+    if (!slice.in_range(block)) continue;
+    const float weight = slice.blocks[block].multiplicity();
+    const int feature = (slice.first_block + block) * 16 + g;
+    element* slab = reinterpret_cast<element*>(snapshot) +
+                    (int64)(feature / kSlabFeatures) * (kSlabFeatures * kColumns);
+    element* own = slab + slab_place(feature % kSlabFeatures, 2 * t);
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+#pragma unroll
+      for (int n = 0; n < kHeadDim / 8; n++) {
+        const float* two = &slice.sums[block][n][half * 2];
+        *reinterpret_cast<uint32*>(own + slab_place(half * 8, n * 8)) =
+            elements_of(two[0] * weight, two[1] * weight);
+      }
+    }
+  }
 }
 
-// S^T += values^T phi(X) over one step's tokens, and z likewise.
+// S += phi(X)^T values over one step's tokens, and z likewise.
+template <typename Value>
 __device__ __forceinline__ void add_tokens(
-    StateSlice& slice, const WalkShared& shared, int stage) {
+    StateSlice& slice, const WalkShared<Value>& shared, int stage) {
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
 #pragma unroll 1
   for (int token = 0; token < kStateTokens; token += 16) {
-    Pair values[kHeadDim / 16][4];
+    Pair values[kHeadDim / 16][2][2];
 #pragma unroll
     for (int m = 0; m < kHeadDim / 16; m++) {
-      load_pairs_a_transposed(values[m], shared.weighted, token, m * 16);
+      load_pairs_b_transposed(values[m], shared.weighted, token, m * 16);
     }
 #pragma unroll
     for (int block = 0; block < kWarpBlocks; block++) {
-      Pair features[2][2];
+      Pair features[4];
       key_features(features, shared.x_transposed, shared.x_transposed, slice.blocks[block], token,
                    g, t);
 #pragma unroll
-      for (int half = 0; half < 2; half++) {
-#pragma unroll
-        for (int m = 0; m < kHeadDim / 16; m++) {
-          multiply_add(slice.sums[m][block][half], values[m], features[half][0], features[half][1]);
-        }
+      for (int m = 0; m < kHeadDim / 16; m++) {
+        multiply_add(slice.sums[block][2 * m], features, values[m][0][0], values[m][0][1]);
+        multiply_add(slice.sums[block][2 * m + 1], features, values[m][1][0], values[m][1][1]);
       }
     }
   }
@@ -1074,91 +1177,66 @@ struct WalkTokens {
   bool values_aligned;
 };
 
-// Adds tokens [first, end). weight(token) gives a token's weights, of its values and in z.
-template <typename Weight>
+// Adds tokens [first, end), with their weights. Those of the next step are on their way meanwhile.
+template <typename Value, typename Weights>
 __device__ __forceinline__ void add_range(
-    StateSlice& slice, WalkShared& shared, const WalkTokens& tokens, int64 first, int64 end,
-    Weight weight) {
-  int stage = 0;
+    StateSlice& slice, WalkShared<Value>& shared, const WalkTokens& tokens, int64 first, int64 end,
+    const Weights& weights) {
+  constexpr int shares = (kStateTokens + kStateThreads - 1) / kStateThreads;
+  typename Weights::Numbers numbers[shares];
   const auto load = [&](int64 from) {
     load_rows(shared.x, tokens.x, tokens.x_stride, from, end, kStateTokens, kStateThreads,
               tokens.x_aligned);
     load_rows(shared.values, tokens.values, tokens.values_stride, from, end, kStateTokens,
               kStateThreads, tokens.values_aligned);
     copy_commit();
-    for (int i = threadIdx.x; i < kStateTokens; i += kStateThreads) {
-      const float2 weights = from + i < end ? weight(from + i) : make_float2(0, 0);
-      shared.value_weights[stage][lane_order(i)] = weights.x;
+    for (int i = 0; i < shares; i++) {
+      const int token = threadIdx.x + i * kStateThreads;
+      if (token < kStateTokens) numbers[i] = weights.load(min(from + token, end - 1));
     }
   };
-  if (first < end) load(first);
+  const auto write_weights = [&](int64 from, int stage) {
+    for (int i = 0; i < shares; i++) {
+      const int token = threadIdx.x + i * kStateThreads;
+      if (token >= kStateTokens) break;
+      const float weight = from + token < end ? weights.weight(numbers[i], from + token) : 0.0f;
+      shared.weights[stage][lane_order(token)] = weight;
+    }
+  };
+  if (first >= end) return;
+  int stage = 0;
+  load(first);
+  write_weights(first, stage);
+#pragma unroll 1
   for (int64 from = first; from < end; from += kStateTokens) {
     copy_wait();
-    __syncthreads();  // x and values have arrived; the last step's products are done
+    __syncthreads();  // x, values and weights are there; the last step's products are done
     transpose_rows(shared.x_transposed, shared.x, kStateThreads);
     weigh_values(shared, stage);
     __syncthreads();  // x_transposed and weighted are complete; x and values are free
-    const int current = stage;
+    const bool more = from + kStateTokens < end;
+    if (more) load(from + kStateTokens);
+    add_tokens(slice, shared, stage);
     stage ^= 1;
-    if (from + kStateTokens < end) load(from + kStateTokens);
-    add_tokens(slice, shared, current);
+    if (more) write_weights(from + kStateTokens, stage);
   }
   __syncthreads();  // the weights are read
 }
 
-// The state S at each chunk's state_start, over the tokens from one to the next:
-//   S <- exp(G_last) S + sum_j exp(G_last - G_j) phi(k_j) v_j^T
-// with G from the former on. Segments of a sequence are walked at the same time, each but the first
-// from zero; join_states adds what precedes them.
-// Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads): a block keeps its
-// features of S in registers; each warp has kWarpBlocks blocks of 16 and all value columns.
-extern "C" __global__ __launch_bounds__(kStateThreads)
-void state_walk(const __grid_constant__ Arguments args) {
-  WalkShared& shared = *reinterpret_cast<WalkShared*>(shared_memory);
-  const int64 batch = blockIdx.z / args.key_heads;
-  const int64 head = blockIdx.z % args.key_heads;
-  const Sequence sequence = sequence_of(args, batch);
-  if (blockIdx.y >= segment_count(args, sequence)) return;
-  const Segment segment = segment_of(args, sequence, blockIdx.y);
-  StateSlice slice;
-  if (segment.first_of_all && args.initial_sums != nullptr) {
-    read_state<false>(slice, args.initial_sums + blockIdx.z * (int64)kFeatures * kHeadDim,
-                      args.initial_key_sums + blockIdx.z * (int64)kFeatures);
-  }
-  WalkTokens tokens;
-  tokens.x = head_rows(args.k, args.k_strides, sequence, batch, head);
-  tokens.values = head_rows(args.v, args.v_strides, sequence, batch, head);
-  tokens.x_stride = args.k_strides.token;
-  tokens.values_stride = args.v_strides.token;
-  tokens.x_aligned = is_aligned(args.k, args.k_strides);
-  tokens.values_aligned = is_aligned(args.v, args.v_strides);
-  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
-  for (int64 chunk = segment.first; chunk < segment.end; chunk++) {
-    write_snapshot(slice, args.states + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
-    const int64 first = state_start(args, sequence, chunk);
-    const int64 end = state_start(args, sequence, chunk + 1);
-    if (chunk == sequence.chunks - 1 || first == end) continue;
-    const double last = gate_at(args, gate_sum, chunk, end - 1);
-    decay_slice(slice, expf((float)(last - gate_before(args, gate_sum, chunk))));
-    add_range(slice, shared, tokens, first, end, [&](int64 token) {
-      const float weight = expf((float)(last - gate_at(args, gate_sum, chunk, token)));
-      return make_float2(weight, weight);
-    });
-  }
-  if (!segment.last_of_all) {
-    write_segment(slice, args.segment_states +
-                             (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers);
-  }
-}
+typedef WalkShared<stored> StateShared;
+static_assert(sizeof(StateShared) == kStateSharedBytes, "the launch must match");
 
 // The gradient dS of the state at each chunk's state_start, without multiplicities, from the end:
 //   dS <- exp(G_last) dS + sum_i exp(G_i) phi(q_i) u_i^T,  u_i = r_i (dy_i, -<dy_i, y_i>)
 // over the chunk's queries, of all query heads that read the key/value head. What is kept for a
-// chunk is dS at the *next* one's state_start, which the chunk's keys need. Segments begin at zero,
-// but for the last; join_gradients adds what follows them. Same grid.
-extern "C" __global__ __launch_bounds__(kStateThreads)
+// chunk is dS at the *next* one's state_start, which the chunk's keys need. Segments of a sequence are
+// walked at the same time, each but the last from zero, and their own gradients left in
+// segment_gradients; join_gradients adds what follows them.
+// Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads): a block keeps its
+// features of dS in registers; each warp has kWarpBlocks blocks of 16 and all value columns.
+extern "C" __global__ __launch_bounds__(kStateThreads, 2)
 void state_gradient_walk(const __grid_constant__ Arguments args) {
-  WalkShared& shared = *reinterpret_cast<WalkShared*>(shared_memory);
+  StateShared& shared = *reinterpret_cast<StateShared*>(shared_memory);
   const int64 batch = blockIdx.z / args.key_heads;
   const int64 head = blockIdx.z % args.key_heads;
   const int64 group = args.query_heads / args.key_heads;
@@ -1166,11 +1244,18 @@ void state_gradient_walk(const __grid_constant__ Arguments args) {
   if (blockIdx.y >= segment_count(args, sequence)) return;
   const Segment segment = segment_of(args, sequence, blockIdx.y);
   const bool whole = !segment.first_of_all || args.initial_gradient != nullptr;
+  const int64 sums_size = (int64)kFeatures * kHeadDim;
   StateSlice slice;
   if (segment.last_of_all && args.final_gradient != nullptr) {
-    read_state<true>(slice, args.final_gradient + blockIdx.z * (int64)kFeatures * kHeadDim,
-                     args.final_key_gradient + blockIdx.z * (int64)kFeatures);
+    // It has multiplicities folded in, which the slice leaves out.
+    const float* sums = args.final_gradient + blockIdx.z * sums_size;
+    const float* key_sums = args.final_key_gradient + blockIdx.z * (int64)kFeatures;
+    slice.for_each([&](float& value, int block, int feature, int column) {
+      value = column < kHeadDim ? sums[(int64)feature * kHeadDim + column] : key_sums[feature];
+      value /= slice.blocks[block].multiplicity();
+    });
   }
+
   WalkTokens tokens;
   tokens.x_stride = args.q_strides.token;
   tokens.values_stride = args.dy_strides.token;
@@ -1178,43 +1263,42 @@ void state_gradient_walk(const __grid_constant__ Arguments args) {
   tokens.values_aligned = is_aligned(args.dy, args.dy_strides);
   const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
   for (int64 chunk = segment.end - 1; chunk >= segment.first; chunk--) {
-    write_snapshot(
-        slice, args.state_gradients + chunk_place(args, sequence, head, chunk) * kSnapshotBytes);
+    unsigned char* snapshot =
+        args.state_gradients + chunk_place(args, sequence, head, chunk) * kSnapshotBytes;
+    write_snapshot<kHeadDim>(slice, snapshot, reinterpret_cast<float*>(snapshot + kGradientSums));
     if (chunk == segment.first && !whole) break;
-    decay_slice(slice, expf((float)chunk_log_decay(args, sequence, gate_sum, chunk)));
+    slice.decay(expf((float)chunk_log_decay(args, sequence, gate_sum, chunk)));
     // The first rows' share of the gradient of the initial state is joint_gradient's.
     const int64 first = chunk == 0 ? kOverlap : chunk * args.chunk;
     const int64 end = min((chunk + 1) * args.chunk, sequence.tokens);
     for (int64 query_head = head * group; query_head < (head + 1) * group; query_head++) {
       tokens.x = head_rows(args.q, args.q_strides, sequence, batch, query_head);
       tokens.values = head_rows(args.dy, args.dy_strides, sequence, batch, query_head);
-      add_range(slice, shared, tokens, first, end, [&](int64 token) {
-        float weight = 1;
-        weight = expf((float)(gate_sum[token] - gate_before(args, gate_sum, chunk)));
-        return make_float2(weight * (float)args.output_scale, 0);
-      });
+      add_range(slice, shared, tokens, first, end,
+                QueryWeights(args, sequence, head, query_head, chunk));
     }
   }
   if (whole) {
-    write_segment(slice, args.segment_gradients +
-                             (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers);
+    float* own =
+        args.segment_gradients + (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers;
+    write_state(slice, own, own + sums_size);
   }
 }
 
-// A thread joins the numbers of one 16-byte word of snapshots: of S as stored, or of z in fp32.
+// A thread joins the numbers of one 16-byte word of gradients: of S as stored, or of z in fp32.
 constexpr int kWordNumbers = 16 / sizeof(stored);
-constexpr int64 kSumWords = (int64)kFeatures * kHeadDim / kWordNumbers;
+constexpr int64 kSumWords = kGradientSums / 16;
 constexpr int64 kJoinWords = kSnapshotBytes / 16;
 constexpr int64 kJoinWarps = (kJoinWords + 31) / 32;
 static_assert(kSumWords % 32 == 0, "a warp has words of one kind");
 
-// One word of a snapshot, in the states and in their gradients alike.
+// One word of the gradient of a state.
 struct JoinWord {
   int64 index;
   bool of_sums;  // S, not z
   bool valid;
   int feature;   // of its first number
-  int64 number;  // the same as it counts in a segment's own state
+  int64 number;  // the same as it counts in a segment's own gradient
 
   __device__ __forceinline__ explicit JoinWord(int64 index)
       : index(index), of_sums(index < kSumWords), valid(index < kJoinWords) {
@@ -1223,8 +1307,11 @@ struct JoinWord {
       number = (int64)kFeatures * kHeadDim + feature;
       return;
     }
-    number = index * kWordNumbers;
-    feature = (int)(number / kHeadDim);
+    // Eight columns of a feature in a core matrix of a slab.
+    const int slab_word = (int)index % (kGradientSlab / 8);
+    feature = (int)index / (kGradientSlab / 8) * kSlabFeatures + slab_word % kSlabFeatures;
+    number = (int64)feature * kHeadDim + slab_word / kSlabFeatures * 8;
+    if (feature >= kFeatures) valid = false;
   }
 
   // How many numbers it has.
@@ -1271,24 +1358,26 @@ struct JoinWord {
   }
 };
 
-// A word of the states of a head's chunks: that of the first, and the bytes from one to the next.
+// The same word of the states of a head's chunks: that of the first, and the bytes from one to the
+// next.
 struct StateWords {
   const unsigned char* first;
   int64 distance;
 
   __device__ __forceinline__ StateWords(const Arguments& args, int64 place, const JoinWord& word) {
-    first = args.states + place * kSnapshotBytes + word.index * 16;
-    distance = kSnapshotBytes;
+    int64 index = word.index;
+    if (!word.of_sums) {
+      first = reinterpret_cast<const unsigned char*>(
+          args.state_key_sums + place * kFeatures + word.feature);
+      distance = kFeatures * sizeof(float);
+      return;
+    }
+    constexpr int words = kGradientSlab / 8;
+    index = index / words * (kStateSlab / 8) + index % words;
+    first = args.states + place * kStateBytes + index * 16;
+    distance = kStateBytes;
   }
 };
-
-// The snapshots that are joined.
-template <bool kGradient>
-__device__ __forceinline__ unsigned char* joined(const Arguments& args) {
-  return kGradient ? args.state_gradients : args.states;
-}
-
-constexpr int kJoinBatch = 4;  // chunks whose words a thread loads at once
 
 // Sums of four numbers over a warp's lanes: lane 8 i has that of number i.
 __device__ __forceinline__ float sums_of_four(const float (&values)[kJoinBatch]) {
@@ -1310,41 +1399,39 @@ __device__ __forceinline__ float sums_of_four(const float (&values)[kJoinBatch])
   return sum;
 }
 
-// Joins one word of a segment's chunks. Its snapshots are of the segment alone; what precedes it (of
-// gradients: follows it) is added here, decayed from chunk to chunk:
-//   snapshot += carry;  carry <- exp(G_chunk) carry,
-// where carry at first is the segments' own states before it, each decayed over those between.
-// Of gradients, also the product with the chunk's state, decayed to where that stands. A caller's
-// states enter it as they are: what passes over all of a short call may be in effect one pair.
-template <bool kGradient>
-__device__ __forceinline__ void join(const Arguments& args) {
+// Joins the segments of a sequence. The gradients of a segment's chunks are of the segment alone; what
+// follows it is added here, decayed from chunk to chunk:
+//   dS += carry;  carry <- exp(G_chunk) carry,
+// where carry at first is the segments' own gradients behind it, each decayed over those between.
+// Leaves the product of each chunk's gradient with its state, decayed to where the gradient stands, and
+// the gradient of the initial state. A caller's states enter a product as they are: what passes over
+// all of a short call may be in effect one pair.
+// Grid (kJoinWords / 256 rounded up, segments, batch * key_heads). There are at most 256 segments.
+extern "C" __global__ __launch_bounds__(kJoinThreads, 3)
+void join_gradients(const __grid_constant__ Arguments args) {
   const int64 batch = blockIdx.z / args.key_heads;
   const int64 head = blockIdx.z % args.key_heads;
   const Sequence sequence = sequence_of(args, batch);
   const int64 segments = segment_count(args, sequence);
   if (blockIdx.y >= segments) return;
   const Segment segment = segment_of(args, sequence, blockIdx.y);
-  const bool adds = kGradient ? !segment.last_of_all : !segment.first_of_all;
+  const bool adds = !segment.last_of_all;
   const int chunks = (int)(segment.end - segment.first);
   const int64 place = chunk_place(args, sequence, head, segment.first);
   const JoinWord word(blockIdx.x * (int64)kJoinThreads + threadIdx.x);
-  unsigned char* snapshots = joined<kGradient>(args) + place * kSnapshotBytes + word.index * 16;
+  unsigned char* gradients = args.state_gradients + place * kSnapshotBytes + word.index * 16;
   uint4 words[kJoinBatch];
   const StateWords states(args, place, word);
   uint4 state_words[kJoinBatch];
   // The chunk of the segment that comes next in the order of the walk, after so many.
-  const auto chunk_after = [&](int done) { return kGradient ? chunks - 1 - done : done; };
+  const auto chunk_after = [&](int done) { return chunks - 1 - done; };
   const auto load = [&](int done) {
 #pragma unroll
     for (int i = 0; i < kJoinBatch; i++) {
       if (done + i >= chunks || !word.valid) continue;
       const int64 chunk = chunk_after(done + i);
-      if (adds || kGradient) {
-        words[i] = *reinterpret_cast<const uint4*>(snapshots + chunk * kSnapshotBytes);
-      }
-      if (kGradient) {
-        state_words[i] = *reinterpret_cast<const uint4*>(states.first + chunk * states.distance);
-      }
+      words[i] = *reinterpret_cast<const uint4*>(gradients + chunk * kSnapshotBytes);
+      state_words[i] = *reinterpret_cast<const uint4*>(states.first + chunk * states.distance);
     }
   };
   load(0);
@@ -1352,13 +1439,12 @@ __device__ __forceinline__ void join(const Arguments& args) {
   __shared__ JoinDecays decays;
   const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
   // Of the segments that the walk had before this one.
-  const int64 first_before = kGradient ? blockIdx.y + 1 : 0;
-  decays.load_segments(args, sequence, gate_sum, first_before, kGradient ? segments : blockIdx.y);
+  const int64 first_before = blockIdx.y + 1;
+  decays.load_segments(args, sequence, gate_sum, first_before, segments);
   // Of a run of chunks, in the order of the walk.
   const auto load_decays = [&](int done) {
-    const int64 first = kGradient ? max(segment.end - done - JoinDecays::kChunks, segment.first)
-                                  : segment.first + done;
-    decays.load_chunks(args, sequence, gate_sum, first, kGradient ? segment.end - done : segment.end);
+    const int64 first = max(segment.end - done - JoinDecays::kChunks, segment.first);
+    decays.load_chunks(args, sequence, gate_sum, first, segment.end - done);
   };
   load_decays(0);
   const float multiplicity = FeatureBlock(word.feature / 16).multiplicity();
@@ -1366,8 +1452,8 @@ __device__ __forceinline__ void join(const Arguments& args) {
   float carry[kWordNumbers] = {};
   const auto add_segment = [&](int64 index) {
     if (!word.valid) return;
-    const float* own = (kGradient ? args.segment_gradients : args.segment_states) +
-                       (blockIdx.z * args.segments + index) * kStateNumbers;
+    const float* own =
+        args.segment_gradients + (blockIdx.z * args.segments + index) * kStateNumbers;
     float numbers[kWordNumbers];
     word.read_state(numbers, own, own + sums_size, 1);
 #pragma unroll
@@ -1378,8 +1464,7 @@ __device__ __forceinline__ void join(const Arguments& args) {
     for (int n = 0; n < kWordNumbers; n++) carry[n] *= decay;
   };
 #pragma unroll 4
-  for (int64 i = 0; i < (kGradient ? segments - 1 - blockIdx.y : blockIdx.y); i++) {
-    const int64 index = kGradient ? segments - 1 - i : i;
+  for (int64 index = segments - 1; index > blockIdx.y; index--) {
     decay_carry(decays.segments[index - first_before]);
     add_segment(index);
   }
@@ -1402,13 +1487,12 @@ __device__ __forceinline__ void join(const Arguments& args) {
         for (int n = 0; n < kWordNumbers; n++) {
           values[n] = fmaf(carry[n], multiplicity, values[n]);
         }
-        *reinterpret_cast<uint4*>(snapshots + (int64)chunk * kSnapshotBytes) =
+        *reinterpret_cast<uint4*>(gradients + (int64)chunk * kSnapshotBytes) =
             word.bits_of(values);
       }
-      const int in_run = (done + i) % JoinDecays::kChunks;
-      const float decay = decays.chunks[kGradient ? run - 1 - in_run : in_run];
+      const float decay = decays.chunks[run - 1 - (done + i) % JoinDecays::kChunks];
       decay_carry(decay);
-      if (!kGradient || !word.valid) continue;
+      if (!word.valid) continue;
       float state[kWordNumbers];
       word.read(state, state_words[i]);
       if (segment.first + chunk == 0 && args.initial_sums != nullptr) {
@@ -1425,15 +1509,13 @@ __device__ __forceinline__ void join(const Arguments& args) {
       }
       products[i] *= decay / multiplicity;  // both have it folded in
     }
-    if (kGradient) {
-      const float sum = sums_of_four(products);
-      const int i = threadIdx.x % 32 / 8;
-      if (threadIdx.x % 8 == 0 && done + i < chunks && word.index / 32 < kJoinWarps) {
-        args.state_products[(place + chunk_after(done + i)) * kJoinWarps + word.index / 32] = sum;
-      }
+    const float sum = sums_of_four(products);
+    const int i = threadIdx.x % 32 / 8;
+    if (threadIdx.x % 8 == 0 && done + i < chunks && word.index / 32 < kJoinWarps) {
+      args.state_products[(place + chunk_after(done + i)) * kJoinWarps + word.index / 32] = sum;
     }
   }
-  if (!kGradient || !segment.first_of_all || args.initial_gradient == nullptr) return;
+  if (!segment.first_of_all || args.initial_gradient == nullptr) return;
   add_segment(0);
   if (!word.valid) return;
   float* target = word.number < sums_size
@@ -1443,20 +1525,6 @@ __device__ __forceinline__ void join(const Arguments& args) {
   for (int n = 0; n < kWordNumbers; n++) {
     if (n < word.count()) target[n] = carry[n] * multiplicity;
   }
-}
-
-// Adds to each segment's states what precedes the segment. There are at most 256 segments.
-// Grid (kJoinWords / 256 rounded up, segments, batch * key_heads).
-extern "C" __global__ __launch_bounds__(kJoinThreads)
-void join_states(const __grid_constant__ Arguments args) {
-  join<false>(args);
-}
-
-// Adds to each segment's gradients what follows the segment, and leaves the products with the
-// states, and the gradient of the initial state. Same grid.
-extern "C" __global__ __launch_bounds__(kJoinThreads, 3)
-void join_gradients(const __grid_constant__ Arguments args) {
-  join<true>(args);
 }
 
 // Rows on both sides of a joint, where one call ends and another goes on from its state. Near it a
@@ -1911,8 +1979,6 @@ void joint_gradient(const __grid_constant__ Arguments args) {
   }
 }
 
-constexpr int kQueryKeys = kHeadDim * sizeof(element) > 256 ? 16 : 32;  // keys of a step
-
 struct QueryKeys {
   element k[kQueryKeys][kRowStride];
   element v[kQueryKeys][kRowStride];
@@ -1956,7 +2022,7 @@ struct LaneRows {
 
 // dq, without r_i, from the state: dphi = S dy - <dy, y> z, contracted with q.
 __device__ __forceinline__ void read_from_state(
-    QueryShared& shared, const LaneRows& lane_rows, const unsigned char* snapshot) {
+    QueryShared& shared, const LaneRows& lane_rows, const Snapshot& snapshot) {
   const int g = threadIdx.x % 32 / 4;
   const int row = threadIdx.x / 32 * 16;
   ContractionRows rows;
@@ -2060,7 +2126,7 @@ __device__ __forceinline__ void attend_keys(
 // batch entry and query head. Two sums of c_ij over j < i are left for gate_gradients, through the
 // state and directly: sum_j c_ij = <q_i, dq_i> / p, since a power is homogeneous.
 // Grid (row tiles of the longest sequence, batch * query_heads).
-extern "C" __global__ __launch_bounds__(kQueryThreads)
+extern "C" __global__ __launch_bounds__(kQueryThreads, kQueryBlocks)
 void query_gradients(const __grid_constant__ Arguments args) {
   QueryShared& shared = *reinterpret_cast<QueryShared*>(shared_memory);
   const uint32 tiles = (uint32)((args.chunk + kQueryRows - 1) / kQueryRows);  // of a chunk
@@ -2112,7 +2178,7 @@ void query_gradients(const __grid_constant__ Arguments args) {
       for (int n = 0; n < kHeadDim / 8; n++) dq[n * 8 + 2 * t] = dq[n * 8 + 2 * t + 1] = 0;
     }
     read_from_state(shared, lane_rows,
-                    args.states + chunk_place(args, sequence, head, range.chunk) * kSnapshotBytes);
+                    Snapshot::state(args, chunk_place(args, sequence, head, range.chunk)));
 #pragma unroll
     for (int r = 0; r < 2; r++) {
       const int row = warp_row + r * 8 + g;
@@ -2187,8 +2253,8 @@ void query_gradients(const __grid_constant__ Arguments args) {
   }
 }
 
-constexpr int kKeyQueries = kHeadDim * sizeof(element) > 256 ? 16 : 32;  // queries of a tile
-constexpr int kKeyStep = kHeadDim > 64 ? 16 : 32;  // of them, those whose scores a warp holds
+// Queries of a step whose scores a warp holds.
+constexpr int kKeyStep = kHeadDim > 64 || kKeyQueries < 32 ? 16 : 32;
 
 struct KeyQueries {
   element q[kKeyQueries][kRowStride];
@@ -2227,7 +2293,7 @@ struct KeyGradients {
 
 // From the gradient of the state: dv = phi(k) dS, and dk = dphi = dS v + dz, contracted with k.
 __device__ __forceinline__ void read_from_gradient(
-    KeyGradients& gradients, KeyShared& shared, const unsigned char* snapshot) {
+    KeyGradients& gradients, KeyShared& shared, const Snapshot& snapshot) {
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
   const int row = threadIdx.x / 32 * 16;
@@ -2386,7 +2452,7 @@ __device__ __forceinline__ void attend_head(
 // dk and dv of kKeyRows tokens of one key/value head, over all query heads that read it. Two sums
 // of c_ij over i > j are left for gate_gradients, through the state and directly.
 // Grid (row tiles of the longest sequence, batch * key_heads).
-extern "C" __global__ __launch_bounds__(kKeyThreads)
+extern "C" __global__ __launch_bounds__(kKeyThreads, kKeyBlocks)
 void key_gradients(const __grid_constant__ Arguments args) {
   KeyShared& shared = *reinterpret_cast<KeyShared*>(shared_memory);
   const RowTile tile((uint32)((args.chunk + kKeyRows - 1) / kKeyRows), false);
@@ -2440,7 +2506,7 @@ void key_gradients(const __grid_constant__ Arguments args) {
     }
     read_from_gradient(
         gradients, shared,
-        args.state_gradients + chunk_place(args, sequence, head, range.chunk) * kSnapshotBytes);
+        Snapshot::gradient(args, chunk_place(args, sequence, head, range.chunk)));
 #pragma unroll
     for (int r = 0; r < 2; r++) {
       const int row = warp_row + r * 8 + g;

@@ -41,12 +41,12 @@ import org.powerattention.runtime.Tensor;
  *   <li>State of a key/value head: 4.0 KiB, and 32.0 KiB for its latest tokens (up to 128),
  *       whatever the context length
  *   <li>Attention form: 64 FLOPs per token and head for each token of context
- *   <li>Chunked form: 12,288 FLOPs per token and head, in chunks of 128 tokens
- *   <li>The chunked form takes fewer FLOPs from 193 tokens on
+ *   <li>Chunked form: 20,480 FLOPs per token and head, in chunks of 256 tokens
+ *   <li>The chunked form takes fewer FLOPs from 321 tokens on
  *   <li>Device memory of a forward call in chunked form, beyond its tensors: about 4.0 KiB for each
  *       chunk and key/value head, for the state at the chunk's start
  *   <li>Backward: about 2.5 times the FLOPs of forward
- *   <li>Saved for backward: nothing
+ *   <li>Saved for backward: 4.0 KiB per chunk and key/value head
  *   <li>Decode: a token reads the state and its latest tokens, 36.0 KiB at most for each key/value
  *       head, and writes the state once in 64 tokens
  * </ul>
@@ -57,7 +57,7 @@ import org.powerattention.runtime.Tensor;
 @NullMarked
 final class Model_LayerLauncher implements AutoCloseable {
   /** What was declared, with every value resolved. */
-  public static final KernelSpec SPEC = new KernelSpec(1, 32, 128, DType.FP32, false, false);
+  public static final KernelSpec SPEC = new KernelSpec(1, 32, 256, DType.FP32, false, false);
 
   private static final KernelProgram PROGRAM =
       new KernelProgram(
@@ -76,8 +76,7 @@ final class Model_LayerLauncher implements AutoCloseable {
                       /* stateThreads= */ 256,
                       /* stateSharedBytes= */ 17024,
                       /* snapshotBytes= */ 4096L,
-                      /* joinsSegments= */ false,
-                      /* keepsStates= */ false)),
+                      /* byWarpgroups= */ false)),
               new KernelImage<>(
                   "sm_90a",
                   "/META-INF/powerattention/Model_LayerLauncher.sm_90a.cu",
@@ -89,8 +88,7 @@ final class Model_LayerLauncher implements AutoCloseable {
                       /* stateThreads= */ 256,
                       /* stateSharedBytes= */ 17024,
                       /* snapshotBytes= */ 4096L,
-                      /* joinsSegments= */ false,
-                      /* keepsStates= */ false))),
+                      /* byWarpgroups= */ false))),
           /* backward= */ List.of(
               new KernelImage<>(
                   "sm_80",
@@ -105,7 +103,7 @@ final class Model_LayerLauncher implements AutoCloseable {
                       /* keyRows= */ 64,
                       /* keyThreads= */ 128,
                       /* keySharedBytes= */ 52224,
-                      /* valuesApart= */ false,
+                      /* byWarpgroups= */ false,
                       /* snapshotBytes= */ 4096L)),
               new KernelImage<>(
                   "sm_90a",
@@ -120,7 +118,7 @@ final class Model_LayerLauncher implements AutoCloseable {
                       /* keyRows= */ 64,
                       /* keyThreads= */ 128,
                       /* keySharedBytes= */ 52224,
-                      /* valuesApart= */ false,
+                      /* byWarpgroups= */ false,
                       /* snapshotBytes= */ 4096L))),
           /* serving= */ List.of(
               new KernelImage<>(
@@ -228,7 +226,7 @@ final class Model_LayerLauncher implements AutoCloseable {
    * @param batch sequences b; 1 if they are packed
    * @param tokens tokens t of each; of packed sequences, those of all together
    * @param queryHeads query heads hq
-   * @return the place, to be closed; it takes nothing
+   * @return the place, to be closed; it takes 4.0 KiB per chunk and key/value head
    * @throws IllegalArgumentException if a size is not positive
    * @throws IllegalStateException if the launcher is closed
    */

@@ -50,8 +50,8 @@ import org.powerattention.runtime.Tensor;
  *   <li>Device memory of a forward call in chunked form, beyond its tensors: about 324.0 KiB for
  *       each chunk and key/value head, for the state at the chunk's start
  *   <li>Backward: about 2.5 times the FLOPs of forward
- *   <li>Saved for backward: 260 bytes per token and query head; by Hopper's kernels 333.0 KiB per
- *       chunk and key/value head
+ *   <li>Saved for backward: 260 bytes per token and query head; 333.0 KiB per chunk and key/value
+ *       head
  *   <li>Decode: a token reads the state and its latest tokens, 617.5 KiB at most for each key/value
  *       head, and writes the state once in 64 tokens
  * </ul>
@@ -79,10 +79,9 @@ public final class ContextLayerLauncher implements AutoCloseable {
                       /* outputSharedBytes= */ 55808,
                       /* stateFeatures= */ 256,
                       /* stateThreads= */ 128,
-                      /* stateSharedBytes= */ 38400,
-                      /* snapshotBytes= */ 299520L,
-                      /* joinsSegments= */ false,
-                      /* keepsStates= */ false)),
+                      /* stateSharedBytes= */ 38912,
+                      /* snapshotBytes= */ 331776L,
+                      /* byWarpgroups= */ false)),
               new KernelImage<>(
                   "sm_90a",
                   "/META-INF/powerattention/p/ContextLayerLauncher.sm_90a.cu",
@@ -94,8 +93,7 @@ public final class ContextLayerLauncher implements AutoCloseable {
                       /* stateThreads= */ 512,
                       /* stateSharedBytes= */ 175936,
                       /* snapshotBytes= */ 331776L,
-                      /* joinsSegments= */ true,
-                      /* keepsStates= */ true))),
+                      /* byWarpgroups= */ true))),
           /* backward= */ List.of(
               new KernelImage<>(
                   "sm_80",
@@ -110,7 +108,7 @@ public final class ContextLayerLauncher implements AutoCloseable {
                       /* keyRows= */ 64,
                       /* keyThreads= */ 128,
                       /* keySharedBytes= */ 56320,
-                      /* valuesApart= */ false,
+                      /* byWarpgroups= */ false,
                       /* snapshotBytes= */ 304128L)),
               new KernelImage<>(
                   "sm_90a",
@@ -125,7 +123,7 @@ public final class ContextLayerLauncher implements AutoCloseable {
                       /* keyRows= */ 128,
                       /* keyThreads= */ 256,
                       /* keySharedBytes= */ 114944,
-                      /* valuesApart= */ true,
+                      /* byWarpgroups= */ true,
                       /* snapshotBytes= */ 304128L))),
           /* serving= */ List.of(
               new KernelImage<>(
@@ -239,8 +237,8 @@ public final class ContextLayerLauncher implements AutoCloseable {
    * @param batch sequences b; 1 if they are packed
    * @param tokens tokens t of each; of packed sequences, those of all together
    * @param queryHeads query heads hq
-   * @return the place, to be closed; it takes 260 bytes per token and query head; by Hopper's
-   *     kernels 333.0 KiB per chunk and key/value head
+   * @return the place, to be closed; it takes 260 bytes per token and query head; 333.0 KiB per
+   *     chunk and key/value head
    * @throws IllegalArgumentException if a size is not positive
    * @throws IllegalStateException if the launcher is closed
    */

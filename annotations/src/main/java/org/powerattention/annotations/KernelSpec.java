@@ -116,6 +116,15 @@ public record KernelSpec(
     return (long) FeatureMap.of(degree, headDim).size() * numbers * Float.BYTES;
   }
 
+  /**
+   * Returns whether a forward call that is saved keeps the states at the chunks' starts for the
+   * backward call. Those of degrees 3 and 4 are many times the size of what a chunk's tokens take,
+   * and are computed again.
+   */
+  public boolean keepsStates() {
+    return degree <= 2;
+  }
+
   /** Returns the feature map. */
   public FeatureMap featureMap() {
     return FeatureMap.of(degree, headDim);

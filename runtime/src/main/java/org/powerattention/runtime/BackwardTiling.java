@@ -3,7 +3,8 @@ package org.powerattention.runtime;
 /**
  * The sizes that the kernels of the backward pass were generated with.
  *
- * @param stateFeatures features of one thread block of the passes that walk a state
+ * @param stateFeatures features of one thread block of the pass that walks the gradient of the
+ *     state
  * @param stateThreads threads of that block
  * @param stateSharedBytes dynamic shared memory of that block, in bytes
  * @param queryRows query rows of one thread block of the pass that computes the queries' gradients
@@ -13,8 +14,10 @@ package org.powerattention.runtime;
  *     values
  * @param keyThreads threads of that block
  * @param keySharedBytes dynamic shared memory of that block, in bytes
- * @param valuesApart whether the gradients of values have a pass of their own, of the same sizes
- * @param snapshotBytes bytes of one chunk's state snapshot of one key/value head
+ * @param byWarpgroups whether products are those of warpgroups, a multiprocessor holds one block of
+ *     the walk, and the gradients of values have a pass of their own, of the sizes of that of keys;
+ *     otherwise it holds two, and one pass computes both
+ * @param snapshotBytes bytes of the gradient of one chunk's state of one key/value head
  */
 public record BackwardTiling(
     int stateFeatures,
@@ -26,11 +29,6 @@ public record BackwardTiling(
     int keyRows,
     int keyThreads,
     int keySharedBytes,
-    boolean valuesApart,
+    boolean byWarpgroups,
     long snapshotBytes)
-    implements Tiling {
-  @Override
-  public boolean byWarpgroups() {
-    return valuesApart;
-  }
-}
+    implements Tiling {}

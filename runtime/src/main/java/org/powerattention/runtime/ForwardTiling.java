@@ -10,10 +10,8 @@ package org.powerattention.runtime;
  * @param stateThreads threads of that block
  * @param stateSharedBytes dynamic shared memory of that block, in bytes
  * @param snapshotBytes bytes of one chunk's state snapshot of one key/value head
- * @param joinsSegments whether segments of a sequence are walked once and joined afterwards, and a
- *     multiprocessor holds one block; otherwise they are walked twice, and it holds two
- * @param keepsStates whether the backward kernels read these snapshots, where they are kept for
- *     them
+ * @param byWarpgroups whether products are those of warpgroups, and a multiprocessor holds one
+ *     block of the state pass; otherwise it holds two
  */
 public record ForwardTiling(
     int outputRows,
@@ -23,11 +21,5 @@ public record ForwardTiling(
     int stateThreads,
     int stateSharedBytes,
     long snapshotBytes,
-    boolean joinsSegments,
-    boolean keepsStates)
-    implements Tiling {
-  @Override
-  public boolean byWarpgroups() {
-    return joinsSegments;
-  }
-}
+    boolean byWarpgroups)
+    implements Tiling {}

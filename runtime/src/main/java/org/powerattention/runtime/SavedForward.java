@@ -12,10 +12,9 @@ import org.powerattention.runtime.spi.SavedView;
  * <ul>
  *   <li>of a normalised operator, the outputs before they are rounded [tokens, hq, d] and the sum
  *       of each output's weights [tokens, hq], all in fp32;
- *   <li>of a call in chunked form, where the device's backward kernels read them (BF16 of degree 2
- *       on Hopper), the state at each chunk's start, in 16 bits, unless {@link
- *       ForwardOptions#saveOutputs} leaves them out. Memory for these is taken by the first call
- *       that keeps them, and kept.
+ *   <li>on a CUDA device, of a call of degree 1 or 2 in chunked form, the state at each chunk's
+ *       start, in 16 bits in BF16 and else in 32, unless {@link ForwardOptions#saveOutputs} leaves
+ *       them out. Memory for these is taken by the first call that keeps them, and kept.
  * </ul>
  *
  * <p>The backward call reads it along with the forward call's inputs, which it does not hold. It

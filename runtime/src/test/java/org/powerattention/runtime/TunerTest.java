@@ -35,7 +35,7 @@ class TunerTest {
   @BeforeEach
   void load() {
     device = new Accelerator(cuda.open());
-    operator = PowerAttentionOperator.load(device, FakeCuda.keepingStates("Layer", SPEC));
+    operator = PowerAttentionOperator.load(device, FakeCuda.program("Layer", SPEC));
     q = device.zeros(DType.BF16, 1, TOKENS, 2, 16);
     k = device.zeros(DType.BF16, 1, TOKENS, 1, 16);
     logG = device.zeros(DType.FP32, 1, TOKENS, 1);
@@ -114,7 +114,7 @@ class TunerTest {
     cuda.launched.clear();
     assertThat(operator.tune(1, TOKENS, 2, 1)).isEqualTo(first);
     try (PowerAttentionOperator another =
-        PowerAttentionOperator.load(device, FakeCuda.keepingStates("Layer", SPEC))) {
+        PowerAttentionOperator.load(device, FakeCuda.program("Layer", SPEC))) {
       assertThat(another.tune(1, TOKENS, 2, 1)).isEqualTo(first);
       assertThat(cuda.launched).isEmpty();
       cuda.launchedRows.clear();

@@ -83,7 +83,7 @@ class CatalogueCompilationTest {
           .isLessThan(MOST_SPILLED_BYTES);
       switch (report.kernel()) {
         case "output_pass", "attention" -> checkMovedRegisters(source, report, "kOutput", "k");
-        case "state_pass", "state_walk", "state_gradient_walk" ->
+        case "state_pass", "state_gradient_walk" ->
             checkMovedRegisters(source, report, "kState", "kState");
         default -> {}
       }

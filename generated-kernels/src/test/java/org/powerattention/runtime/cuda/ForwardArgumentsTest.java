@@ -5,7 +5,6 @@ import static org.powerattention.runtime.cuda.EmittedArguments.read;
 import static org.powerattention.runtime.cuda.EmittedArguments.view;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -24,7 +23,7 @@ import org.powerattention.runtime.spi.TensorView;
 class ForwardArgumentsTest {
   private static final String SOURCE = "Power2Dim64Launcher.sm_90a.cu";
   private static final ForwardTiling TILING =
-      new ForwardTiling(128, 128, 0, 256, 128, 0, 10, false, false);
+      new ForwardTiling(128, 128, 0, 256, 128, 0, 10, false);
   private static final KeptStates KEPT = new KeptStates(256, 1000);
 
   @Test
@@ -90,7 +89,6 @@ class ForwardArgumentsTest {
     expected.put("segments", plan.segments());
     expected.put("joint_numbers", 2L * 6 * (64 * 65 + 1));
     expected.put("joint_parts", 64L);
-    expected.put("segment_totals", 0L);
     expected.put("output_scale", 0.25);
     assertThat(fields).containsExactlyEntriesIn(expected);
   }
@@ -108,16 +106,11 @@ class ForwardArgumentsTest {
   }
 
   @Test
-  void segmentTotalsAreSetInTheirField() throws IOException {
+  void whatACallDoesNotHaveIsNull() throws IOException {
     ForwardProblem problem = small();
     ForwardPlan plan = ForwardPlan.of(problem, TILING, 132);
-    ByteBuffer arguments = ForwardArguments.of(problem, plan, KEPT, 0, 0, null);
-    Map<String, Object> before = read(SOURCE, arguments.duplicate().order(arguments.order()));
-    ForwardArguments.segmentTotals(arguments, true);
-    Map<String, Object> after = read(SOURCE, arguments.duplicate().order(arguments.order()));
-    assertThat(after.put("segment_totals", 0L)).isEqualTo(1L);
-    assertThat(after).isEqualTo(before);
-    assertThat(after).containsAtLeast("offsets", 0L, "saved_outputs", 0L, "saved_weights", 0L);
+    assertThat(read(SOURCE, ForwardArguments.of(problem, plan, KEPT, 0, 0, null)))
+        .containsAtLeast("offsets", 0L, "saved_outputs", 0L, "saved_weights", 0L);
   }
 
   private static ForwardProblem chunked(SavedView saved) {

@@ -35,7 +35,7 @@ class GradientArgumentsTest {
     BackwardProblem problem = problem(true);
     GradientPlan plan = GradientPlan.of(problem, TILING, 132);
     long work = 1L << 40;
-    SavedView saved = new SavedView(new Place(1400), new Place(1500), null);
+    SavedView saved = new SavedView(new Place(1400), new Place(1500), new Place(1 << 20));
     Map<String, Object> fields =
         read(SOURCE, GradientArguments.of(problem, plan, saved, KEPT, work));
 
@@ -60,15 +60,12 @@ class GradientArgumentsTest {
       expected.put(rows, at);
       at += aligned(6 * 5000 * 4);
     }
-    expected.put("state_key_sums", 0L);
-    for (String snapshots : List.of("states", "state_gradients")) {
-      expected.put(snapshots, at);
-      at += aligned(3 * 6 * 2304L * (64 * 2 + 4));
-    }
-    for (String segments : List.of("segment_states", "segment_gradients")) {
-      expected.put(segments, at);
-      at += aligned(2 * 3 * plan.segments() * 2304 * 65 * 4);
-    }
+    expected.put("states", 1L << 20);
+    expected.put("state_key_sums", (1L << 20) + 256);
+    expected.put("state_gradients", at);
+    at += aligned(3 * 6 * 2304L * (64 * 2 + 4));
+    expected.put("segment_gradients", at);
+    at += aligned(2 * 3 * plan.segments() * 2304 * 65 * 4);
     expected.put("state_products", at);
     at += aligned(3 * 6 * (2304 * (64 * 2 + 4) / 16 / 32) * 4);
     for (String rows : List.of("query_state_sums", "query_sums")) {
@@ -119,17 +116,14 @@ class GradientArgumentsTest {
     assertThat(GradientArguments.workspaceBytes(problem, plan, KEPT)).isEqualTo(at - work);
   }
 
-  /** What the forward pass kept takes no workspace. */
+  /** In 32 bits the key sums lie in the states. */
   @Test
-  void keptStatesAreReadWhereTheyAre() throws IOException {
-    BackwardTiling tiling =
-        new BackwardTiling(256, 128, 0, 128, 256, 0, 64, 128, 0, true, 2304 * (64 * 2 + 4));
-    BackwardProblem problem = problem(true);
-    GradientPlan plan = GradientPlan.of(problem, tiling, 132);
-    assertThat(plan.stateBytes()).isEqualTo(0);
+  void keySumsLieApartInBf16Alone() throws IOException {
+    BackwardProblem problem = problem(true, DType.FP32);
+    GradientPlan plan = GradientPlan.of(problem, TILING, 132);
     SavedView saved = new SavedView(new Place(1400), new Place(1500), new Place(1 << 20));
     assertThat(read(SOURCE, GradientArguments.of(problem, plan, saved, KEPT, 1L << 40)))
-        .containsAtLeast("states", 1L << 20, "state_key_sums", (1L << 20) + 256);
+        .containsAtLeast("states", 1L << 20, "state_key_sums", 0L);
   }
 
   @Test
@@ -139,7 +133,7 @@ class GradientArgumentsTest {
     assertThat(plan.walks()).isFalse();
     assertThat(read(SOURCE, GradientArguments.of(problem, plan, NOTHING, KEPT, 1L << 40)))
         .containsAtLeast(
-            "states", 0L, "state_gradients", 0L, "segment_states", 0L, "state_products", 0L);
+            "states", 0L, "state_gradients", 0L, "segment_gradients", 0L, "state_products", 0L);
   }
 
   /** A multiprocessor holds two blocks of a walk, or one by warpgroups. */
@@ -171,7 +165,7 @@ class GradientArgumentsTest {
     ByteBuffer gradientsBefore = copy(gradients);
 
     ForwardProblem forward = ForwardArgumentsTest.small();
-    ForwardTiling tiling = new ForwardTiling(128, 128, 0, 256, 128, 0, 10, false, false);
+    ForwardTiling tiling = new ForwardTiling(128, 128, 0, 256, 128, 0, 10, false);
     ByteBuffer written =
         ForwardArguments.of(forward, ForwardPlan.of(forward, tiling, 132), KEPT, 0, 0, null);
 
@@ -185,22 +179,26 @@ class GradientArgumentsTest {
   }
 
   private static BackwardProblem problem(boolean states) {
+    return problem(states, DType.BF16);
+  }
+
+  private static BackwardProblem problem(boolean states, DType dtype) {
     return new BackwardProblem(
-        new KernelSpec(2, 64, 1024, DType.BF16, true, true),
+        new KernelSpec(2, 64, 1024, dtype, true, true),
         2,
         3000,
         6,
         3,
         0.5,
         states,
-        view(100, DType.BF16),
-        view(200, DType.BF16),
-        view(300, DType.BF16),
+        view(100, dtype),
+        view(200, dtype),
+        view(300, dtype),
         view(400, DType.FP32),
-        view(500, DType.BF16),
-        view(600, DType.BF16),
-        view(700, DType.BF16),
-        view(800, DType.BF16),
+        view(500, dtype),
+        view(600, dtype),
+        view(700, dtype),
+        view(800, dtype),
         view(900, DType.FP32),
         states ? new StateView(new Place(1600), new Place(1700), null) : null,
         states ? new StateView(new Place(1800), new Place(1900), null) : null,

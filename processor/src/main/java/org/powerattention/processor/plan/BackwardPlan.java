@@ -20,6 +20,11 @@ final class BackwardPlan {
 
   private static final int MAX_STATE_WARPS = 4;
 
+  /** Most tokens that rows meet at a time. */
+  private static final int MAX_STEP = 32;
+
+  private static final int MULTIPROCESSOR_REGISTERS = 1 << 16;
+
   /** Fewer warps than these to a block leave a multiprocessor idle. */
   private static final int ENOUGH_WARPS = 4;
 
@@ -48,8 +53,23 @@ final class BackwardPlan {
   private static final int GROUP_THREADS = 128;
   private static final int MAX_SLOTS = 8;
 
-  /** Rows of a block with its shared memory. */
-  private record Block(int warps, int stages, int sharedBytes) {}
+  /**
+   * A block of rows.
+   *
+   * @param warps its warps, of 16 rows each
+   * @param stages slabs of a snapshot that it holds
+   * @param step tokens that its rows meet at a time
+   * @param sharedBytes its shared memory
+   */
+  private record Block(int warps, int stages, int step, int sharedBytes) {
+    int threads() {
+      return warps * WARP;
+    }
+
+    int rows() {
+      return warps * WARP_ROWS;
+    }
+  }
 
   /** Whether a spec's states and gradients are computed by {@code wgmma}, with its layout. */
   static boolean usesWgmma(KernelSpec spec, Family family) {
@@ -66,8 +86,7 @@ final class BackwardPlan {
   }
 
   private BackwardSizes plan(List<Constant> constants) {
-    long snapshotBytes =
-        (long) spec.featureDim() * (headDim * operandBytes + (spec.normalized() ? Float.BYTES : 0));
+    long snapshotBytes = Snapshots.gradientBytes(spec);
     boolean wgmma = usesWgmma(spec, family);
     add(constants, "kRowStride", rowStride, "elements of a row in shared memory");
     HopperTiling.State state = wgmma ? HopperTiling.state(spec, constants) : state();
@@ -78,22 +97,16 @@ final class BackwardPlan {
     add(constants, "kStateThreads", state.threads(), "threads of a state block");
     add(constants, "kStateSharedBytes", state.sharedBytes(), "its shared memory, bytes");
     Rows rows = wgmma ? wgmmaRows(constants) : rows(constants);
-    if (wgmma) {
-      constants.add(
-          new Constant(
-              "long long",
-              "kStateBytes",
-              HopperTiling.stateBytes(spec),
-              "state of one head at one chunk's start, as the forward pass leaves it, bytes"));
-    }
+    Snapshots.add(spec, constants);
     constants.add(
         new Constant(
             "long long",
-            "kSnapshotBytes",
-            snapshotBytes,
-            wgmma
-                ? "gradient of the same, bytes"
-                : "state of one head at one chunk's start, bytes"));
+            "kStateBytes",
+            Snapshots.stateBytes(spec),
+            "state of one head at one chunk's start, bytes"));
+    constants.add(
+        new Constant(
+            "long long", "kSnapshotBytes", snapshotBytes, "gradient of such a state, bytes"));
     constants.add(RowTiles.turn(snapshotBytes));
     return new BackwardSizes(
         state.features(),
@@ -105,7 +118,7 @@ final class BackwardPlan {
         rows.keyRows,
         rows.keyThreads,
         rows.keySharedBytes,
-        rows.valuesApart,
+        rows.byWarpgroups,
         snapshotBytes);
   }
 
@@ -117,27 +130,31 @@ final class BackwardPlan {
       int keyRows,
       int keyThreads,
       int keySharedBytes,
-      boolean valuesApart) {}
+      boolean byWarpgroups) {}
 
   private Rows rows(List<Constant> constants) {
     // Queries do not wait for a chunk's end in the middle of a block where that can be avoided.
     int queryWarps = spec.chunk() % (MAX_QUERY_WARPS * WARP_ROWS) == 0 ? MAX_QUERY_WARPS : 4;
-    Block query = block(queryWarps, stepBytes(12));
-    Block key = block(MAX_KEY_WARPS, stepBytes(16));
-    add(constants, "kQueryRows", query.warps * WARP_ROWS, "rows of a query block");
-    add(constants, "kQueryThreads", query.warps * WARP, "its threads");
+    Block query = block(queryWarps, 3 * Float.BYTES);
+    Block key = block(MAX_KEY_WARPS, 4 * Float.BYTES);
+    add(constants, "kQueryRows", query.rows(), "rows of a query block");
+    add(constants, "kQueryThreads", query.threads(), "its threads");
+    add(constants, "kQueryBlocks", blocks(query, 128), "such blocks of a multiprocessor");
     add(constants, "kQueryStages", query.stages, "slabs of a snapshot that it holds");
+    add(constants, "kQueryKeys", query.step, "keys of a step of attention");
     add(constants, "kQuerySharedBytes", query.sharedBytes, "its shared memory, bytes");
-    add(constants, "kKeyRows", key.warps * WARP_ROWS, "rows of a key block");
-    add(constants, "kKeyThreads", key.warps * WARP, "its threads");
+    add(constants, "kKeyRows", key.rows(), "rows of a key block");
+    add(constants, "kKeyThreads", key.threads(), "its threads");
+    add(constants, "kKeyBlocks", blocks(key, 168), "such blocks of a multiprocessor");
     add(constants, "kKeyStages", key.stages, "slabs of a snapshot that it holds");
+    add(constants, "kKeyQueries", key.step, "queries of a step of attention");
     add(constants, "kKeySharedBytes", key.sharedBytes, "its shared memory, bytes");
     return new Rows(
-        query.warps * WARP_ROWS,
-        query.warps * WARP,
+        query.rows(),
+        query.threads(),
         query.sharedBytes,
-        key.warps * WARP_ROWS,
-        key.warps * WARP,
+        key.rows(),
+        key.threads(),
         key.sharedBytes,
         false);
   }
@@ -207,21 +224,34 @@ final class BackwardPlan {
         + weights;
   }
 
-  /** Bytes of two steps of two tiles each, with some more for every row. */
-  private int stepBytes(int bytesPerRow) {
-    int rows = headDim * elementBytes > 256 ? 16 : 32; // kQueryKeys and kKeyQueries
-    return 2 * rows * (2 * rowStride * elementBytes + bytesPerRow);
+  /**
+   * Returns how many blocks registers are to suffice for, where products need few: so many warps
+   * hide more than registers for all operands of a step do.
+   *
+   * @param registers what a thread then has
+   */
+  private int blocks(Block block, int registers) {
+    boolean few = spec.dtype() == DType.BF16 && !wide;
+    return few ? MULTIPROCESSOR_REGISTERS / (block.threads() * registers) : 1;
   }
 
-  /** Returns the largest block that fits, with two stages rather than one. */
-  private Block block(int maxWarps, int stepBytes) {
+  /**
+   * Returns the largest block that fits, with two stages rather than one and more tokens to a step
+   * rather than fewer.
+   *
+   * @param tokenBytes bytes of a step's token besides two rows
+   */
+  private Block block(int maxWarps, int tokenBytes) {
     for (int limit : limits()) {
       int least = limit == limits()[limits().length - 1] ? 1 : ENOUGH_WARPS;
       for (int warps = maxWarps; warps >= least; warps /= 2) {
         for (int stages = 2; stages >= 1; stages--) {
-          int bytes = sharedBytes(warps, stages, stepBytes);
-          if (bytes <= limit) {
-            return new Block(warps, stages, bytes);
+          for (int step = MAX_STEP; step >= WARP_ROWS; step /= 2) {
+            int stepBytes = 2 * step * (2 * rowStride * elementBytes + tokenBytes);
+            int bytes = sharedBytes(warps, stages, stepBytes);
+            if (bytes <= limit) {
+              return new Block(warps, stages, step, bytes);
+            }
           }
         }
       }
@@ -230,8 +260,9 @@ final class BackwardPlan {
   }
 
   private int sharedBytes(int warps, int stages, int stepBytes) {
+    int slabColumns = spec.dtype() == DType.BF16 ? headDim : rowStride;
     int slabBytes =
-        SLAB_FEATURES * (rowStride * operandBytes + (spec.normalized() ? Float.BYTES : 0));
+        SLAB_FEATURES * (slabColumns * operandBytes + (spec.normalized() ? Float.BYTES : 0));
     int rowBytes = rowStride * (2 * elementBytes + Float.BYTES);
     return warps * WARP_ROWS * rowBytes + Math.max(stages * slabBytes, stepBytes);
   }

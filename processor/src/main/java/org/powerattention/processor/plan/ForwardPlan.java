@@ -15,6 +15,7 @@ final class ForwardPlan {
             : family.multipliesInGroups(spec)
                 ? HopperTiling.of(spec, constants)
                 : TensorCoreTiling.of(spec, constants);
+    Snapshots.add(spec, constants);
     constants.add(
         new Constant("int", "kOutputRows", sizes.outputRows(), "query rows of an output block"));
     constants.add(new Constant("int", "kOutputThreads", sizes.outputThreads(), "its threads"));

@@ -31,8 +31,7 @@ final class FullPrecisionTiling {
         STATE_FEATURES,
         THREADS,
         stateFloats * Float.BYTES + STATE_FEATURES * FEATURE_BYTES,
-        spec.stateBytes(),
-        false,
+        Snapshots.stateBytes(spec),
         false);
   }
 }

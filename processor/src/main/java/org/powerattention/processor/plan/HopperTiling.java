@@ -35,7 +35,7 @@ final class HopperTiling {
 
   static ForwardSizes of(KernelSpec spec, List<Constant> constants) {
     int headDim = spec.headDim();
-    int columns = columns(spec);
+    int columns = Snapshots.columns(spec);
     int slabBytes = ROWS * columns * ELEMENT_BYTES;
 
     // Output: as many rows as registers allow share every operand read from shared memory.
@@ -69,9 +69,8 @@ final class HopperTiling {
         state.features,
         state.threads,
         state.sharedBytes,
-        stateBytes(spec),
-        true,
-        BackwardPlan.usesWgmma(spec, Family.SM_90A));
+        Snapshots.stateBytes(spec),
+        true);
   }
 
   /**
@@ -104,7 +103,7 @@ final class HopperTiling {
    */
   static State state(KernelSpec spec, List<Constant> constants) {
     int headDim = spec.headDim();
-    int columns = columns(spec);
+    int columns = Snapshots.columns(spec);
     int slabs = divideUp(spec.featureDim(), ROWS);
     int tileRegisters = columns / 2 + (spec.degree() > 2 ? 8 : 0); // sums, and which features
     boolean wide = headDim > 64;
@@ -129,7 +128,6 @@ final class HopperTiling {
       rawStages--;
     }
     int sharedBytes = stages * stageBytes + rawStages * rawBytes;
-    add(constants, "kSumColumns", columns, "value columns, and those of the sums of weights");
     add(constants, "kStateGroups", groups, "warpgroups of a state block that multiply");
     add(constants, "kGroupTiles", groupTiles, "tiles of 64 features of each");
     add(constants, "kStateStages", stages, "steps of tokens that it holds");
@@ -143,19 +141,9 @@ final class HopperTiling {
     return new State(groups * groupTiles * ROWS, (groups + 1) * GROUP, sharedBytes);
   }
 
-  /** Returns the bytes of the snapshot of a head's state that the state pass writes: slabs. */
-  static long stateBytes(KernelSpec spec) {
-    return (long) divideUp(spec.featureDim(), ROWS) * ROWS * columns(spec) * ELEMENT_BYTES;
-  }
-
   /** Returns the bytes of rows that threads copy, in panels of panels.cuh. */
   static int tileBytes(int columns, int rows) {
     return divideUp(columns, PANEL_COLUMNS) * PANEL_COLUMNS * rows * ELEMENT_BYTES;
-  }
-
-  /** Value columns, and one more core matrix of columns for the sums of weights. */
-  private static int columns(KernelSpec spec) {
-    return spec.headDim() + (spec.normalized() ? 8 : 0);
   }
 
   private static void add(List<Constant> constants, String name, int value, String comment) {

@@ -57,30 +57,17 @@ public record KernelPlan(
         .toList();
   }
 
-  /** Returns the most bytes that a family's forward kernels take for a head's state at a chunk. */
+  /** Returns the bytes that the forward kernels take for a head's state at a chunk. */
   public static long snapshotBytes(KernelSpec spec) {
-    return Part.FORWARD.families().stream()
-        .mapToLong(family -> forwardSizes(spec, family).snapshotBytes())
-        .max()
-        .orElse(0);
+    return Snapshots.stateBytes(spec);
   }
 
   /**
-   * Returns the bytes of a head's state at a chunk that a forward call keeps for the backward call,
-   * of the family that does; 0 if none does.
+   * Returns the bytes of a head's state at a chunk that a forward call keeps for the backward call;
+   * 0 if that computes it again.
    */
   public static long keptStateBytes(KernelSpec spec) {
-    long keySums = spec.normalized() ? (long) spec.featureDim() * Float.BYTES : 0;
-    return Part.FORWARD.families().stream()
-        .map(family -> forwardSizes(spec, family))
-        .filter(ForwardSizes::keepsStates)
-        .mapToLong(sizes -> sizes.snapshotBytes() + keySums)
-        .max()
-        .orElse(0);
-  }
-
-  private static ForwardSizes forwardSizes(KernelSpec spec, Family family) {
-    return ForwardPlan.of(spec, family, new ArrayList<>());
+    return spec.keepsStates() ? Snapshots.stateBytes(spec) + Snapshots.keptBytes(spec) : 0;
   }
 
   private static Map<String, Integer> symbols(KernelSpec spec, Part part, Family family) {
@@ -93,7 +80,6 @@ public record KernelPlan(
     symbols.put("NORMALIZED", spec.normalized() ? 1 : 0);
     symbols.put("SM90", family == Family.SM_90A ? 1 : 0);
     symbols.put("WGMMA", usesWgmma(spec, part, family) ? 1 : 0);
-    symbols.put("KEEPS_STATES", BackwardPlan.usesWgmma(spec, family) ? 1 : 0);
     symbols.put("STRIP", BackwardPlan.stripColumns(spec));
     return symbols;
   }

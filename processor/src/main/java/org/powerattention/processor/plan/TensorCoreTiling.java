@@ -21,10 +21,7 @@ final class TensorCoreTiling {
     int rowStride = headDim + 8;
     int rowBytes = rowStride * ELEMENT_BYTES;
 
-    // A snapshot block is 16 features of S, and of z: 16 bits each, or a TF32 word for FP16.
-    int blockBytes = 16 * (headDim + (spec.normalized() ? 1 : 0)) * (half ? 4 : 2);
     int features = spec.featureDim();
-    long snapshotBytes = (long) features / 16 * blockBytes;
 
     // Output: two blocks of 16 rows a warp share every operand read from shared memory, where the
     // chunk can be cut that way. Registers and 99 KiB of shared memory (consumer GPUs) set the
@@ -32,10 +29,14 @@ final class TensorCoreTiling {
     int rowBlocks = spec.chunk() % 128 == 0 && !(wide && half) ? 2 : 1;
     int outputRows = OUTPUT_WARPS * rowBlocks * 16;
     int keyTile = wide ? 32 : 64;
-    int slabBlocks = wide && half ? 2 : 4;
+    int slab = wide && half ? 32 : Snapshots.SLAB_FEATURES;
+    int slabRowBytes =
+        half
+            ? (headDim + 4 + (spec.normalized() ? 1 : 0)) * Float.BYTES
+            : Snapshots.columns(spec) * ELEMENT_BYTES;
     int stages = 2;
     int keyBytes = stages * 2 * keyTile * rowBytes;
-    int slabBytes = stages * slabBlocks * blockBytes;
+    int slabBytes = stages * slab * slabRowBytes;
     int gateBytes = spec.gated() ? stages * keyTile * Float.BYTES : 0;
     int outputShared = outputRows * rowBytes + Math.max(keyBytes, slabBytes) + gateBytes;
 
@@ -46,7 +47,7 @@ final class TensorCoreTiling {
     }
     int stateWarps = Math.min(MAX_STATE_WARPS, (features + warpFeatures - 1) / warpFeatures);
     int keyStride = STATE_TOKENS + 16;
-    int weightBytes = spec.gated() ? 2 * STATE_TOKENS * Float.BYTES : 0;
+    int weightBytes = (spec.normalized() ? 2 : 1) * 2 * STATE_TOKENS * Float.BYTES;
     int stateShared =
         3 * STATE_TOKENS * rowBytes + headDim * keyStride * ELEMENT_BYTES + weightBytes;
 
@@ -54,12 +55,9 @@ final class TensorCoreTiling {
         new Constant("int", "kRowStride", rowStride, "elements of a row in shared memory"));
     constants.add(new Constant("int", "kRowBlocks", rowBlocks, "blocks of 16 rows of a warp"));
     constants.add(new Constant("int", "kKeyTile", keyTile, "keys of a step of attention"));
-    constants.add(
-        new Constant("int", "kSlabBlocks", slabBlocks, "snapshot blocks of a step of output"));
+    constants.add(new Constant("int", "kSlab", slab, "features of a snapshot of a step of output"));
     constants.add(
         new Constant("int", "kWarpBlocks", warpFeatures / 16, "blocks of 16 features of a warp"));
-    constants.add(
-        new Constant("int", "kBlockBytes", blockBytes, "16 features of a snapshot, bytes"));
     return new ForwardSizes(
         outputRows,
         OUTPUT_WARPS * WARP,
@@ -67,8 +65,7 @@ final class TensorCoreTiling {
         stateWarps * warpFeatures,
         stateWarps * WARP,
         stateShared,
-        snapshotBytes,
-        false,
+        Snapshots.stateBytes(spec),
         false);
   }
 }

@@ -108,7 +108,7 @@ final class LauncherJavadoc {
     }
     long states = KernelPlan.keptStateBytes(spec);
     if (states > 0) {
-      parts.add("by Hopper's kernels " + bytes(states) + " per chunk and key/value head");
+      parts.add(bytes(states) + " per chunk and key/value head");
     }
     return parts.isEmpty() ? "nothing" : String.join(";\n    ", parts);
   }

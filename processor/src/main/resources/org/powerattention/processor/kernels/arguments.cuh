@@ -11,7 +11,8 @@ struct Arguments {
   double* gate_sum;            // workspace [key_heads, all_tokens]
   unsigned char* snapshots;    // [key_heads, all_chunks, kSnapshotBytes], of the workspace unless
                                // kept for the backward pass
-  float* snapshot_key_sums;    // z of the snapshots [key_heads, all_chunks, kFeatures], if kept
+  float* snapshot_key_sums;    // z of the snapshots [key_heads, all_chunks, kFeatures], if kept and
+                               // of BF16; others have it in the snapshots
   float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
   const float* initial_sums;   // S before the first token [batch, key_heads, kFeatures, kHeadDim]
   const float* initial_key_sums;  // z before the first token [batch, key_heads, kFeatures]
@@ -40,7 +41,6 @@ struct Arguments {
   int64 segments;
   int64 joint_numbers;         // numbers of joint_totals
   int64 joint_parts;           // blocks that share the features of a head's joint
-  int64 segment_totals;        // 1: state_pass sums each segment alone, into segment_states
   double output_scale;         // scale^p; applied where y is not normalised
 };
 

@@ -4,8 +4,6 @@
 // queries.
 constexpr int kGradientWarps = kGroups * 4;
 static_assert(kGradientThreads == kGroups * 128, "the launch must match");
-constexpr int kSlabs = kFeatures / kSlabFeatures;
-constexpr int kSlabElements = kSlabFeatures * kHeadDim;
 static_assert(kFeatures % kSlabFeatures == 0, "slabs are whole");
 
 #if GATED
@@ -69,7 +67,7 @@ struct GradientShared {
     element key_sums[2][kHeadDim * kHeadDim];     // core matrices, see write_key_sums
   };
   union {
-    element slabs[kSlots][kSlabElements];
+    element slabs[kSlots][kGradientSlab];
     ColumnTokens tokens[2];
   };
   ColumnSource sources[kGradientThreads];  // each thread's own
@@ -182,7 +180,7 @@ struct SlabRing {
   static constexpr int kLag = 2;
 
   __device__ __forceinline__ void copy(int index, int place) {
-    constexpr int copied = kSlabElements * sizeof(element);
+    constexpr int copied = kGradientSlab * sizeof(element);
     uint64& arrived = shared.slab_arrived[place];
     barrier_expect(arrived, copied);
     copy_bulk(shared.slabs[place], snapshot + (int64)index * bytes, copied, arrived);

@@ -1,12 +1,5 @@
 #pragma once
-// A slab has 64 features of a state, as wgmma reads it: core matrices of 8 features by 8 columns, 128
-// bytes without a gap. Those of 8 columns lie one after another, then those of the next 8; the column
-// of z comes last, so that what reads S alone copies the slab's beginning.
-constexpr int kSlabFeatures = 64;
-
-__device__ __forceinline__ int slab_place(int feature, int column) {
-  return column / 8 * (8 * kSlabFeatures) + feature / 8 * 64 + feature % 8 * 8 + column % 8;
-}
+// Slabs of a snapshot, and other matrices of core matrices, as operands in shared memory.
 
 // Distances in units of 16 bytes: of 16 features of a slab, and of 16 columns of such a matrix with so
 // many rows.

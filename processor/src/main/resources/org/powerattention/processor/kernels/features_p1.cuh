@@ -12,16 +12,16 @@ struct FeatureBlock {
   __device__ __forceinline__ float multiplicity() const { return 1.0f; }
 };
 
-// Features of 16 keys as B operands of state_pass: pairs of tokens (2t, 2t+1) and (2t+8, 2t+9) of
-// features g and g + 8 of the block. `keys` is transposed, with the four tokens of a lane together;
+// Features of 16 keys as the A operand of state_pass: features g and g + 8 of the block by pairs of
+// tokens (2t, 2t+1) and (2t+8, 2t+9). `keys` is transposed, with the four tokens of a lane together;
 // `first`, alike, is where the first factor comes from.
 __device__ __forceinline__ void key_features(
-    Pair (&b)[2][2], const element (*first)[kKeyStride], const element (*keys)[kKeyStride],
+    Pair (&a)[4], const element (*first)[kKeyStride], const element (*keys)[kKeyStride],
     const FeatureBlock& block, int token, int g, int t) {
   for (int half = 0; half < 2; half++) {
     const FourElements x = load_four(&first[block.index * 16 + half * 8 + g][token + 4 * t]);
-    b[half][0] = pair_of(x.x);
-    b[half][1] = pair_of(x.y);
+    a[half] = pair_of(x.x);
+    a[2 + half] = pair_of(x.y);
   }
 }
 

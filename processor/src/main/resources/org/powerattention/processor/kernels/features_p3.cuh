@@ -37,11 +37,11 @@ struct FeatureBlock {
   }
 };
 
-// Features of 16 keys as B operands of state_pass: pairs of tokens (2t, 2t+1) and (2t+8, 2t+9) of
-// features g and g + 8 of the block. `keys` is transposed, with the four tokens of a lane together;
+// Features of 16 keys as the A operand of state_pass: features g and g + 8 of the block by pairs of
+// tokens (2t, 2t+1) and (2t+8, 2t+9). `keys` is transposed, with the four tokens of a lane together;
 // `first`, alike, is where the first factor comes from.
 __device__ __forceinline__ void key_features(
-    Pair (&b)[2][2], const element (*first)[kKeyStride], const element (*keys)[kKeyStride],
+    Pair (&a)[4], const element (*first)[kKeyStride], const element (*keys)[kKeyStride],
     const FeatureBlock& block, int token, int g, int t) {
   const FourElements xi = load_four(&first[block.first_tile * 4 + block.row][token + 4 * t]);
   const FourElements xk = load_four(&keys[block.third_tile * 4 + g % 4][token + 4 * t]);
@@ -50,8 +50,8 @@ __device__ __forceinline__ void key_features(
   for (int half = 0; half < 2; half++) {
     const FourElements xj =
         load_four(&keys[block.second_tile * 4 + half * 2 + g / 4][token + 4 * t]);
-    b[half][0] = operand_times(xik_low, pair_of(xj.x));
-    b[half][1] = operand_times(xik_high, pair_of(xj.y));
+    a[half] = operand_times(xik_low, pair_of(xj.x));
+    a[2 + half] = operand_times(xik_high, pair_of(xj.y));
   }
 }
 

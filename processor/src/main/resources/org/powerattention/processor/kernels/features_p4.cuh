@@ -43,11 +43,11 @@ struct FeatureBlock {
   }
 };
 
-// Features of 16 keys as B operands of state_pass: pairs of tokens (2t, 2t+1) and (2t+8, 2t+9) of
-// features g and g + 8 of the block. `keys` is transposed, with the four tokens of a lane together;
+// Features of 16 keys as the A operand of state_pass: features g and g + 8 of the block by pairs of
+// tokens (2t, 2t+1) and (2t+8, 2t+9). `keys` is transposed, with the four tokens of a lane together;
 // `first`, alike, is where the first factor comes from.
 __device__ __forceinline__ void key_features(
-    Pair (&b)[2][2], const element (*first)[kKeyStride], const element (*keys)[kKeyStride],
+    Pair (&a)[4], const element (*first)[kKeyStride], const element (*keys)[kKeyStride],
     const FeatureBlock& block, int token, int g, int t) {
   const FourElements xj = load_four(&keys[block.tile[1] * 2 + g / 4][token + 4 * t]);
   const FourElements xk = load_four(&keys[block.tile[2] * 2 + g / 2 % 2][token + 4 * t]);
@@ -56,8 +56,8 @@ __device__ __forceinline__ void key_features(
   const Pair xkl_high = feature_times(pair_of(xk.y), pair_of(xl.y));
   for (int half = 0; half < 2; half++) {
     const FourElements xi = load_four(&first[block.tile[0] * 2 + half][token + 4 * t]);
-    b[half][0] = operand_times(feature_times(pair_of(xi.x), pair_of(xj.x)), xkl_low);
-    b[half][1] = operand_times(feature_times(pair_of(xi.y), pair_of(xj.y)), xkl_high);
+    a[half] = operand_times(feature_times(pair_of(xi.x), pair_of(xj.x)), xkl_low);
+    a[2 + half] = operand_times(feature_times(pair_of(xi.y), pair_of(xj.y)), xkl_high);
   }
 }
 

@@ -77,6 +77,26 @@ __device__ __forceinline__ void load_pairs_b_transposed(
   for (int i = 0; i < 4; i++) b[i / 2][i % 2] = pair_of(r[i]);
 }
 
+#if BF16
+// B [16 x 16] of a slab's features, as two of 8: column n of B is feature `feature` + n.
+__device__ __forceinline__ void load_pairs_b(
+    Pair (&b)[2][2], const element* slab, int feature, int column) {
+  const int lane = threadIdx.x % 32;
+  uint32 r[4];
+  load_matrices(r, slab + slab_place(feature + lane / 16 * 8 + lane % 8, column + lane / 8 % 2 * 8));
+  for (int i = 0; i < 4; i++) b[i / 2][i % 2] = r[i];
+}
+
+// The same, as two of 8 columns: row k of B is feature `feature` + k.
+__device__ __forceinline__ void load_pairs_b_transposed(
+    Pair (&b)[2][2], const element* slab, int feature, int column) {
+  const int lane = threadIdx.x % 32;
+  uint32 r[4];
+  load_matrices_transposed(r, slab + slab_place(feature + lane % 16, column + lane / 16 * 8));
+  for (int i = 0; i < 4; i++) b[i / 2][i % 2] = r[i];
+}
+#endif
+
 // Products of the elements as they are.
 typedef uint32 ElementPair;
 
@@ -118,8 +138,9 @@ __device__ __forceinline__ void load_pairs_a_transposed(
   }
 }
 
+template <int kStride>
 __device__ __forceinline__ void load_pairs_b_transposed(
-    Pair (&b)[2][2], const float (*tile)[kRowStride], int row, int column) {
+    Pair (&b)[2][2], const float (*tile)[kStride], int row, int column) {
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
   for (int i = 0; i < 4; i++) {

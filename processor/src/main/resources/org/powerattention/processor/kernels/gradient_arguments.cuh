@@ -19,19 +19,12 @@ struct Arguments {
   const float* saved_weights;  // sums of weights [rows, query_heads]
   float* row_scales;           // workspace [query_heads, rows]: r_i
   float* row_deltas;           // workspace [query_heads, rows]: <dy_i, y_i>
-#if WGMMA
   const unsigned char* states;  // of the forward pass [key_heads, chunks, kStateBytes]: S at
-                                // state_start, with multiplicities, in slabs
-  const float* state_key_sums;  // z, likewise [key_heads, chunks, kFeatures]
-  unsigned char* state_gradients;  // workspace [key_heads, chunks, kSnapshotBytes]: dS at the next
-                                   // chunk's state_start, in slabs of fewer columns; dz
-#else
-  unsigned char* states;       // workspace [key_heads, chunks, kSnapshotBytes]: S at state_start
-  const float* state_key_sums;  // not used: z is in `states`
-  unsigned char* state_gradients;  // workspace, the same of dS at the next chunk's state_start
-#endif
-  float* segment_states;       // workspace [batch, key_heads, segments, kStateNumbers]
-  float* segment_gradients;    // workspace, the same
+                               // state_start
+  const float* state_key_sums;  // z of these [key_heads, chunks, kFeatures], where it lies apart
+  unsigned char* state_gradients;  // workspace [key_heads, chunks, kSnapshotBytes]: dS, dz at the next
+                               // chunk's state_start
+  float* segment_gradients;    // workspace [batch, key_heads, segments, kStateNumbers]
   float* state_products;       // workspace [key_heads, chunks, kJoinWarps]: shares of <dS, S>
   float* query_state_sums;     // workspace [query_heads, rows]: sums of c_ij over j in the state
   float* query_sums;           // workspace [query_heads, rows]: over the other j < i

@@ -21,7 +21,7 @@ __device__ __forceinline__ void write_snapshot(const StateTiles& tiles, unsigned
     const int block = first_block + i * 4;
     if (block >= kFeatures / 16) continue;
     const float multiplicity = block_of_tile(first_block, i).multiplicity();
-    element* slab = reinterpret_cast<element*>(snapshot) + block / 4 * (kSlabFeatures * kHeadDim);
+    element* slab = reinterpret_cast<element*>(snapshot) + block / 4 * kGradientSlab;
     element* own = slab + slab_place(block % 4 * 16 + g, 2 * t);
 #pragma unroll
     for (int n = 0; n < kHeadDim / 8; n++) {
@@ -33,7 +33,7 @@ __device__ __forceinline__ void write_snapshot(const StateTiles& tiles, unsigned
       }
     }
 #if NORMALIZED
-    float* key_sums = reinterpret_cast<float*>(snapshot + kSnapshotSums) + block * 16 + g;
+    float* key_sums = reinterpret_cast<float*>(snapshot + kGradientSums) + block * 16 + g;
     if (t == 0) {
       key_sums[0] = tiles.sums[i][kHeadDim / 2] * multiplicity;
       key_sums[8] = tiles.sums[i][kHeadDim / 2 + 2] * multiplicity;
@@ -57,71 +57,6 @@ __device__ __forceinline__ void add_parts_of_key_sums(StateTiles& tiles) {
 }
 #endif
 
-// Of queries, in a sum over their chunk's tokens.
-struct QueryWeights {
-#if GATED
-  const double* gate_sum;
-  double before;  // G just before the chunk's state_start
-#endif
-#if NORMALIZED
-  const float* scales;  // r_i
-  const float* deltas;  // <dy_i, y_i>
-#else
-  float scale;
-#endif
-
-  static constexpr bool kCounts = false;
-
-  struct Numbers {
-    double gate;
-    float scale;
-    float delta;
-  };
-
-  __device__ __forceinline__ QueryWeights(
-      const Arguments& args, const Sequence& sequence, int64 head, int64 query_head, int64 chunk) {
-#if GATED
-    gate_sum = args.gate_sum + token_place(args, sequence, head);
-    before = gate_before(args, gate_sum, chunk);
-#endif
-#if NORMALIZED
-    scales = args.row_scales + token_place(args, sequence, query_head);
-    deltas = args.row_deltas + token_place(args, sequence, query_head);
-#else
-    scale = (float)args.output_scale;
-#endif
-  }
-
-  __device__ __forceinline__ Numbers load(int64 token) const {
-    Numbers numbers{};
-#if GATED
-    numbers.gate = gate_sum[token];
-#endif
-#if NORMALIZED
-    numbers.scale = scales[token];
-    numbers.delta = deltas[token];
-#else
-    numbers.scale = scale;
-#endif
-    return numbers;
-  }
-
-  // exp(G_i) r_i
-  __device__ __forceinline__ float weight(const Numbers& numbers, int64) const {
-#if GATED
-    return expf((float)(numbers.gate - before)) * numbers.scale;
-#else
-    return numbers.scale;
-#endif
-  }
-
-  // -<dy_i, y_i>, in two parts.
-  __device__ __forceinline__ TwoElements sum_factors(const Numbers& numbers) const {
-    const float high = float_of(element_of(-numbers.delta));
-    return elements_of(high, -numbers.delta - high);
-  }
-};
-
 // Brings the queries of a chunk that one of the heads has, and their dy.
 __device__ __forceinline__ void bring_queries(
     const Arguments& args, const Sequence& sequence, StateShared& shared, int64 batch, int64 head,
@@ -133,8 +68,8 @@ __device__ __forceinline__ void bring_queries(
   range.v_stride = args.dy_strides.token;
   range.k_aligned = is_aligned(args.q, args.q_strides);
   range.v_aligned = is_aligned(args.dy, args.dy_strides);
-  const QueryWeights terms(args, sequence, head, query_head, chunk);
-  bring_tokens(shared, range, terms, first, end, place);
+  const QueryWeights weights(args, sequence, head, query_head, chunk);
+  bring_tokens(shared, range, weights, first, end, place);
 }
 
 // Calls body(chunk, first, end, taken) for the chunks of a segment, from the last one on; queries

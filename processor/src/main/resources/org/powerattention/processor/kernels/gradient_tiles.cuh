@@ -2,40 +2,75 @@
 // Tiles that several of the gradient kernels use.
 
 #if NORMALIZED
-constexpr int64 kSnapshotSums = (int64)kFeatures * kHeadDim * sizeof(stored);
-static_assert(kSnapshotSums + kFeatures * sizeof(float) == kSnapshotBytes, "the launch must match");
+static_assert(kGradientSums + kFeatures * sizeof(float) == kSnapshotBytes, "the launch must match");
 #else
-static_assert((int64)kFeatures * kHeadDim * sizeof(stored) == kSnapshotBytes,
-              "the launch must match");
+static_assert(kGradientSums == kSnapshotBytes, "the launch must match");
 #endif
 
-// Features [first, first + kSlab) of a snapshot: rows of S, and z.
+// A state or the gradient of one in memory.
+struct Snapshot {
+  const unsigned char* sums;  // S
+  const float* key_sums;      // z
+  int slab_bytes;             // from kSlab features of S to the next
+
+  __device__ __forceinline__ static Snapshot state(const Arguments& args, int64 place) {
+    Snapshot snapshot;
+    snapshot.sums = args.states + place * kStateBytes;
+#if BF16
+    snapshot.key_sums = args.state_key_sums + place * kFeatures;
+    snapshot.slab_bytes = kStateSlab * sizeof(element);
+#else
+    snapshot.key_sums = reinterpret_cast<const float*>(snapshot.sums + kStateSums);
+    snapshot.slab_bytes = kSlab * kHeadDim * sizeof(float);
+#endif
+    return snapshot;
+  }
+
+  __device__ __forceinline__ static Snapshot gradient(const Arguments& args, int64 place) {
+    Snapshot snapshot;
+    snapshot.sums = args.state_gradients + place * kSnapshotBytes;
+    snapshot.key_sums = reinterpret_cast<const float*>(snapshot.sums + kGradientSums);
+    snapshot.slab_bytes = kSlab * kHeadDim * sizeof(stored);
+    return snapshot;
+  }
+};
+
+// kSlab features of a snapshot: S, and z.
 struct Slab {
-  stored sums[kSlab][kRowStride];
+#if BF16
+  element sums[kGradientSlab];
+#else
+  float sums[kSlab][kRowStride];
+#endif
 #if NORMALIZED
   float key_sums[kSlab];
 #endif
 };
 
-// Starts loading a slab; features past the last are zero. Complete after copy_wait and a barrier.
+// Starts loading features [first, first + kSlab); those past the last are zero. Complete after
+// copy_wait and a barrier.
 __device__ __forceinline__ void load_slab(
-    Slab& slab, const unsigned char* snapshot, int first, int threads) {
-  constexpr int piece = 16 / sizeof(stored);
-  const stored* sums = reinterpret_cast<const stored*>(snapshot);
-  for (int i = threadIdx.x; i < kSlab * (kHeadDim / piece); i += threads) {
-    const int row = i / (kHeadDim / piece);
-    const int column = i % (kHeadDim / piece) * piece;
+    Slab& slab, const Snapshot& snapshot, int first, int threads) {
+  constexpr int words = kSlab * kHeadDim * sizeof(stored) / 16;
+  const unsigned char* source = snapshot.sums + (int64)(first / kSlab) * snapshot.slab_bytes;
+  for (int i = threadIdx.x; i < words; i += threads) {
+#if BF16
+    const bool valid = first + i % kSlab < kFeatures;
+    copy_async_16(slab.sums + i * 8, source + i * 16, valid);
+#else
+    const int row = i / (kHeadDim / 4);
     const bool valid = first + row < kFeatures;
-    copy_async_16(&slab.sums[row][column],
-                  sums + (int64)(valid ? first + row : 0) * kHeadDim + column, valid);
+    copy_async_16(&slab.sums[row][i % (kHeadDim / 4) * 4], source + (valid ? i * 16 : 0), valid);
+#endif
   }
-  copy_commit();
 #if NORMALIZED
-  const float* key_sums = reinterpret_cast<const float*>(snapshot + kSnapshotSums);
-  for (int i = threadIdx.x; i < kSlab; i += threads) {
-    slab.key_sums[i] = first + i < kFeatures ? key_sums[first + i] : 0.0f;
+  if (threadIdx.x < kSlab / 4) {
+    const int feature = first + threadIdx.x * 4;
+    const bool valid = feature < kFeatures;
+    copy_async_16(slab.key_sums + threadIdx.x * 4, snapshot.key_sums + (valid ? feature : 0), valid);
   }
 #endif
+  copy_commit();
 }
 
 // dphi += X S^T over a slab: X is 16 rows of a tile, the numbers of a row times those of each
@@ -61,7 +96,7 @@ __device__ __forceinline__ void multiply_slab(
 // arrived at the first call too.
 template <int kStages, typename Body>
 __device__ __forceinline__ void for_each_slab(
-    Slab (&slabs)[kStages], const unsigned char* snapshot, int threads, Body body) {
+    Slab (&slabs)[kStages], const Snapshot& snapshot, int threads, Body body) {
   if (kStages == 2) load_slab(slabs[0], snapshot, 0, threads);
 #pragma unroll 1
   for (int first = 0; first < kFeatures; first += kSlab) {

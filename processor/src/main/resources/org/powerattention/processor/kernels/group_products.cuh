@@ -1,7 +1,6 @@
 #pragma once
 // Stands in for the products that the generator writes: here those of headDim 64, normalised, with
 // the constants that such a source has besides those of spec.cuh.
-constexpr int kSumColumns = 72;
 constexpr int kOutputGroups = 4;
 constexpr int kSlabStages = 8;
 constexpr int kKeyStages = 6;

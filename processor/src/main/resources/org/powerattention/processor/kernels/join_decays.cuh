@@ -2,6 +2,8 @@
 // Threads of a block that joins segments, and most segments of a sequence.
 constexpr int kJoinThreads = 256;
 
+constexpr int kJoinBatch = 4;  // chunks whose words a thread loads at once
+
 // What such a block keeps of decays, in shared memory: of a run of segments, and of a run of chunks.
 struct JoinDecays {
   static constexpr int kChunks = 1024;

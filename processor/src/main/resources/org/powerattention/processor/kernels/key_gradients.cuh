@@ -1,7 +1,7 @@
 #pragma once
 
-constexpr int kKeyQueries = kHeadDim * sizeof(element) > 256 ? 16 : 32;  // queries of a tile
-constexpr int kKeyStep = kHeadDim > 64 ? 16 : 32;  // of them, those whose scores a warp holds
+// Queries of a step whose scores a warp holds.
+constexpr int kKeyStep = kHeadDim > 64 || kKeyQueries < 32 ? 16 : 32;
 
 struct KeyQueries {
   element q[kKeyQueries][kRowStride];
@@ -42,7 +42,7 @@ struct KeyGradients {
 
 // From the gradient of the state: dv = phi(k) dS, and dk = dphi = dS v + dz, contracted with k.
 __device__ __forceinline__ void read_from_gradient(
-    KeyGradients& gradients, KeyShared& shared, const unsigned char* snapshot) {
+    KeyGradients& gradients, KeyShared& shared, const Snapshot& snapshot) {
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
   const int row = threadIdx.x / 32 * 16;
@@ -220,7 +220,7 @@ __device__ __forceinline__ void attend_head(
 // dk and dv of kKeyRows tokens of one key/value head, over all query heads that read it. Two sums
 // of c_ij over i > j are left for gate_gradients, through the state and directly.
 // Grid (row tiles of the longest sequence, batch * key_heads).
-extern "C" __global__ __launch_bounds__(kKeyThreads)
+extern "C" __global__ __launch_bounds__(kKeyThreads, kKeyBlocks)
 void key_gradients(const __grid_constant__ Arguments args) {
   KeyShared& shared = *reinterpret_cast<KeyShared*>(shared_memory);
   const RowTile tile((uint32)((args.chunk + kKeyRows - 1) / kKeyRows), false);
@@ -278,7 +278,7 @@ void key_gradients(const __grid_constant__ Arguments args) {
     }
     read_from_gradient(
         gradients, shared,
-        args.state_gradients + chunk_place(args, sequence, head, range.chunk) * kSnapshotBytes);
+        Snapshot::gradient(args, chunk_place(args, sequence, head, range.chunk)));
 #pragma unroll
     for (int r = 0; r < 2; r++) {
       const int row = warp_row + r * 8 + g;

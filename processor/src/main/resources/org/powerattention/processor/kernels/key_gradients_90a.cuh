@@ -188,7 +188,7 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
   SlabRing ring(
       shared,
       args.state_gradients + chunk_place(args, sequence, head, chunk) * kSnapshotBytes,
-      kSlabElements * sizeof(element));
+      kGradientSlab * sizeof(element));
   if (with_state && threadIdx.x == 0) ring.start();
   load_image<kGradientRows>(
       shared.x,
@@ -233,7 +233,7 @@ __device__ __forceinline__ void key_gradients_of(const Arguments& args, Gradient
           thread_query * args.dy_strides.token + copied_column()};
 #if NORMALIZED
   if (!kValues && with_state) {
-    write_key_sums(shared, reinterpret_cast<const float*>(ring.snapshot + kSnapshotSums));
+    write_key_sums(shared, reinterpret_cast<const float*>(ring.snapshot + kGradientSums));
   }
 #endif
   copy_wait();

@@ -8,10 +8,22 @@ struct KeyTile {
   element v[kKeyTile][kRowStride];
 };
 
+// kSlab features of a snapshot.
+struct Slab {
+#if BF16
+  element sums[kStateSlab];  // with the column of z
+#else
+  float sums[kSlab][kHeadDim + 4];
+#if NORMALIZED
+  float key_sums[kSlab];
+#endif
+#endif
+};
+
 struct OutputShared {
   element q[kOutputRows][kRowStride];
   union {
-    unsigned char state[2][kSlabBlocks * kBlockBytes];
+    Slab slabs[2];
     KeyTile keys[2];
   };
 #if GATED
@@ -39,40 +51,73 @@ __device__ __forceinline__ void scale_rows(OutputRows& rows, const float (&facto
   }
 }
 
-__device__ __forceinline__ void load_slab(
-    OutputShared& shared, const unsigned char* snapshot, int slab) {
-  const int first = slab * kSlabBlocks;
-  const int blocks = min(kSlabBlocks, kFeatures / 16 - first);
-  unsigned char* target = shared.state[slab % 2];
-  const unsigned char* source = snapshot + (int64)first * kBlockBytes;
-  for (int i = threadIdx.x; i < blocks * (kBlockBytes / 16); i += kOutputThreads) {
-    copy_async_16(target + i * 16, source + i * 16, true);
+// Starts loading features [first, first + kSlab). What lies past the last is not used.
+__device__ __forceinline__ void load_slab(Slab& slab, const unsigned char* snapshot, int first) {
+#if BF16
+  static_assert(kSlab == kSlabFeatures, "as they lie in memory");
+  const unsigned char* source = snapshot + (int64)(first / kSlab) * sizeof(slab.sums);
+  for (int i = threadIdx.x; i < kStateSlab / 8; i += kOutputThreads) {
+    copy_async_16(slab.sums + i * 8, source + i * 16, true);
   }
+#else
+  const float* source = reinterpret_cast<const float*>(snapshot);
+  for (int i = threadIdx.x; i < kSlab * (kHeadDim / 4); i += kOutputThreads) {
+    const int row = i / (kHeadDim / 4);
+    const int column = i % (kHeadDim / 4) * 4;
+    const bool valid = first + row < kFeatures;
+    copy_async_16(&slab.sums[row][column],
+                  source + (valid ? (int64)(first + row) * kHeadDim + column : 0), valid);
+  }
+#if NORMALIZED
+  const float* key_sums = reinterpret_cast<const float*>(snapshot + kStateSums);
+  for (int i = threadIdx.x; i < kSlab / 4; i += kOutputThreads) {
+    const bool valid = first + i * 4 < kFeatures;
+    copy_async_16(slab.key_sums + i * 4, key_sums + (valid ? first + i * 4 : 0), valid);
+  }
+#endif
+#endif
   copy_commit();
 }
+
+#if NORMALIZED
+// z of a slab's features as a B operand; only its first column is used.
+__device__ __forceinline__ void load_key_sums(Pair (&b)[2], const Slab& slab, int feature) {
+#if BF16
+  const int lane = threadIdx.x % 32;
+  uint32 r[4];
+  load_matrices_transposed(r, slab.sums + slab_place(feature + lane % 16, kHeadDim));
+  b[0] = r[0];
+  b[1] = r[1];
+#else
+  const float* sums = slab.key_sums + feature + threadIdx.x % 4 * 2;
+  b[0] = pair_of(sums[0], sums[1]);
+  b[1] = pair_of(sums[8], sums[9]);
+#endif
+}
+#endif
 
 // rows += phi(Q) S, and its sum of weights phi(Q) z.
 __device__ __forceinline__ void read_from_state(
     OutputRows& rows, OutputShared& shared, const unsigned char* snapshot) {
-  constexpr int slabs = (kFeatures / 16 + kSlabBlocks - 1) / kSlabBlocks;
-  const int lane = threadIdx.x % 32;
-  const int g = lane / 4;
-  const int t = lane % 4;
+  const int g = threadIdx.x % 32 / 4;
+  const int t = threadIdx.x % 4;
   const int warp_row = threadIdx.x / 32 * (kRowBlocks * 16);
 #if NORMALIZED
   float key_sums[kRowBlocks][4] = {};
 #endif
   FeatureBlock block;
-  load_slab(shared, snapshot, 0);
+  load_slab(shared.slabs[0], snapshot, 0);
 #pragma unroll 1
-  for (int slab = 0; slab < slabs; slab++) {
+  for (int first = 0; first < kFeatures; first += kSlab) {
     copy_wait();
     __syncthreads();  // this slab (and q, before the first) has arrived; the last one is read
-    if (slab + 1 < slabs) load_slab(shared, snapshot, slab + 1);
+    const Slab& slab = shared.slabs[first / kSlab % 2];
+    if (first + kSlab < kFeatures) {
+      load_slab(shared.slabs[(first / kSlab + 1) % 2], snapshot, first + kSlab);
+    }
 #pragma unroll
-    for (int b = 0; b < kSlabBlocks; b++) {
-      if (kFeatures / 16 % kSlabBlocks != 0 && slab * kSlabBlocks + b >= kFeatures / 16) break;
-      const unsigned char* state = shared.state[slab % 2] + b * kBlockBytes;
+    for (int feature = 0; feature < kSlab; feature += 16) {
+      if (kFeatures % kSlab != 0 && first + feature >= kFeatures) break;
       Pair features[kRowBlocks][4];
 #pragma unroll
       for (int r = 0; r < kRowBlocks; r++) {
@@ -83,7 +128,7 @@ __device__ __forceinline__ void read_from_state(
 #pragma unroll
       for (int n = 0; n < kHeadDim / 16; n++) {
         Pair columns[2][2];
-        load_state(columns, state, n, lane);
+        load_pairs_b_transposed(columns, slab.sums, feature, n * 16);
 #pragma unroll
         for (int r = 0; r < kRowBlocks; r++) {
           multiply_add(rows.sums[r][2 * n], features[r], columns[0][0], columns[0][1]);
@@ -92,7 +137,7 @@ __device__ __forceinline__ void read_from_state(
       }
 #if NORMALIZED
       Pair column[2];
-      load_key_sum(column, state, g, t);
+      load_key_sums(column, slab, feature);
 #pragma unroll
       for (int r = 0; r < kRowBlocks; r++) {
         multiply_add(key_sums[r], features[r], column[0], column[1]);

@@ -6,7 +6,6 @@
 
 constexpr int kGroupRows = 64;
 constexpr int kKeyTile = 64;
-constexpr int kSlabs = (kFeatures + kSlabFeatures - 1) / kSlabFeatures;
 constexpr int kMultipliers = kOutputGroups * kGroup;
 #if GATED
 constexpr int kKeyBringers = 96;  // threads

@@ -1,19 +1,15 @@
 // Power attention, forward. The kernels in the order of their launches:
 //
 #if GATED
-//   gate_sum     cumulative log gates within each chunk
+//   gate_sum       cumulative log gates within each chunk
 #endif
-//   joint_rows   what the first rows read from a caller's initial state, in shares
-//   joint_sums   adds the shares
-//   state_pass   the state S (and key sum z) at each chunk's start, and before the last tokens
-#if WGMMA
+//   joint_rows     what the first rows read from a caller's initial state, in shares
+//   joint_sums     adds the shares
+//   state_pass     the state S (and key sum z) at each chunk's start, and before the last tokens
 //   join_segments  joins the segments of a sequence that state_pass walked in parallel
-#else
-//   carry_scan   joins the segments of a sequence that state_pass walked in parallel
-#endif
-//   joint_tokens the last tokens, into the caller's final state
-//   output_pass  y from the state at the chunk's start and the attention within the chunk
-//   attention    y in attention form, without a state
+//   joint_tokens   the last tokens, into the caller's final state
+//   output_pass    y from the state at the chunk's start and the attention within the chunk
+//   attention      y in attention form, without a state
 //
 // Notation: q, k, v, y are [batch, tokens, heads, kHeadDim]; query head r reads key/value head
 // r / (query_heads / key_heads).
@@ -37,11 +33,8 @@
 #endif
 #include "segments.cuh"
 #include "row_tiles.cuh"
-#if WGMMA
 #include "join_decays.cuh"
-#else
-#include "carry_scan.cuh"
-#endif
+#include "snapshots.cuh"
 #if FP32
 #include "features_fp32.cuh"
 #include "joints.cuh"
@@ -57,6 +50,9 @@
 #include "pairs_fp16.cuh"
 #endif
 #include "tiles.cuh"
+#if !WGMMA
+#include "fragments.cuh"
+#endif
 #if DEGREE == 1
 #include "features_p1.cuh"
 #elif DEGREE == 2
@@ -68,6 +64,7 @@
 #endif
 #include "joints.cuh"
 #include "forward_joints.cuh"
+#include "key_weights.cuh"
 #if WGMMA
 #include "wgmma.cuh"
 #include "group_products.cuh"
@@ -82,7 +79,9 @@
 #include "attend_90a.cuh"
 #include "output_pass_90a.cuh"
 #else
+#include "walks.cuh"
 #include "state_pass.cuh"
 #include "output_pass.cuh"
 #endif
 #endif
+#include "join_segments.cuh"

@@ -6,10 +6,6 @@
 #if NORMALIZED
 //   row_terms            1 / sum_j w_ij and <dy_i, y_i>, from what the forward pass kept
 #endif
-#if !WGMMA
-//   state_walk           the state S (and key sum z) at each chunk's start
-//   join_states          joins the segments of a sequence that state_walk walked in parallel
-#endif
 //   state_gradient_walk  the gradient of the state at each chunk's start, from the end
 //   join_gradients       joins its segments, and multiplies gradients with states
 //   joint_gradient       the first rows' share of the gradient of a caller's initial state
@@ -45,9 +41,7 @@
 #if GATED
 //   dlog_gate_m = sum over j < m <= i of c_ij = a_ij w_ij
 #endif
-#if WGMMA
 // The state S (and key sum z) at each chunk's start is that of the forward pass.
-#endif
 // The chunk's keys meet the queries of later chunks through the gradient of the state: with
 // dphi(k_j) = dS v_j + dz, dk_j is dphi contracted with the derivative of phi. Likewise the queries
 // meet the keys of earlier chunks through the state.
@@ -68,6 +62,7 @@
 #include "pairs_fp32.cuh"
 #endif
 #include "tiles.cuh"
+#include "snapshots.cuh"
 #include "fragments.cuh"
 #if DEGREE == 1
 #include "features_p1.cuh"
@@ -94,16 +89,17 @@
 #endif
 #include "segments.cuh"
 #include "row_tiles.cuh"
-#include "gradient_segments.cuh"
 #include "join_decays.cuh"
+#include "query_weights.cuh"
 #if WGMMA
 #include "state_tiles_90a.cuh"
 #include "state_bringing_90a.cuh"
 #include "gradient_states_90a.cuh"
 #else
+#include "walks.cuh"
 #include "gradient_states.cuh"
 #endif
-#include "segment_joins.cuh"
+#include "join_gradients.cuh"
 #include "joints.cuh"
 #include "gradient_joints.cuh"
 #if WGMMA

@@ -1,7 +1,5 @@
 #pragma once
 
-constexpr int kQueryKeys = kHeadDim * sizeof(element) > 256 ? 16 : 32;  // keys of a step
-
 struct QueryKeys {
   element k[kQueryKeys][kRowStride];
   element v[kQueryKeys][kRowStride];
@@ -47,7 +45,7 @@ struct LaneRows {
 
 // dq, without r_i, from the state: dphi = S dy - <dy, y> z, contracted with q.
 __device__ __forceinline__ void read_from_state(
-    QueryShared& shared, const LaneRows& lane_rows, const unsigned char* snapshot) {
+    QueryShared& shared, const LaneRows& lane_rows, const Snapshot& snapshot) {
   const int g = threadIdx.x % 32 / 4;
 #if NORMALIZED
   const int t = threadIdx.x % 4;
@@ -168,7 +166,7 @@ __device__ __forceinline__ void attend_keys(
 // batch entry and query head. Two sums of c_ij over j < i are left for gate_gradients, through the
 // state and directly: sum_j c_ij = <q_i, dq_i> / p, since a power is homogeneous.
 // Grid (row tiles of the longest sequence, batch * query_heads).
-extern "C" __global__ __launch_bounds__(kQueryThreads)
+extern "C" __global__ __launch_bounds__(kQueryThreads, kQueryBlocks)
 void query_gradients(const __grid_constant__ Arguments args) {
   QueryShared& shared = *reinterpret_cast<QueryShared*>(shared_memory);
   const uint32 tiles = (uint32)((args.chunk + kQueryRows - 1) / kQueryRows);  // of a chunk
@@ -233,7 +231,7 @@ void query_gradients(const __grid_constant__ Arguments args) {
       for (int n = 0; n < kHeadDim / 8; n++) dq[n * 8 + 2 * t] = dq[n * 8 + 2 * t + 1] = 0;
     }
     read_from_state(shared, lane_rows,
-                    args.states + chunk_place(args, sequence, head, range.chunk) * kSnapshotBytes);
+                    Snapshot::state(args, chunk_place(args, sequence, head, range.chunk)));
 #pragma unroll
     for (int r = 0; r < 2; r++) {
       const int row = warp_row + r * 8 + g;

@@ -10,7 +10,6 @@
 #define NORMALIZED 1
 #define SM90 0
 #define WGMMA 0
-#define KEEPS_STATES 0
 #define STRIP 64
 
 constexpr int kDegree = 2;
@@ -23,12 +22,12 @@ constexpr int kOutputThreads = 128;
 constexpr int kOutputRows = 128;
 constexpr int kRowBlocks = 2;
 constexpr int kKeyTile = 64;
-constexpr int kSlabBlocks = 4;
+constexpr int kSlab = 64;
 constexpr int kOutputSharedBytes = 55808;
 constexpr int kStateThreads = 128;
 constexpr int kStateFeatures = 256;
 constexpr int kWarpBlocks = 4;
-constexpr int kStateSharedBytes = 38400;
-constexpr int kBlockBytes = 2080;
-constexpr long long kSnapshotBytes = 299520;
+constexpr int kStateSharedBytes = 38912;
+constexpr int kSumColumns = 72;
+constexpr long long kSnapshotBytes = 331776;
 constexpr int kTurn = 32;

@@ -132,6 +132,12 @@ __device__ __forceinline__ void bring_unaligned_values(
 }
 
 #if NORMALIZED
+// A number as the sum of two elements.
+__device__ __forceinline__ TwoElements two_parts(float value) {
+  const float high = float_of(element_of(value));
+  return elements_of(high, value - high);
+}
+
 // Writes the columns of a step's values that are summed up in z, each thread a token's.
 __device__ __forceinline__ void write_sum_factors(
     StateValues& values, int thread, TwoElements factors) {
@@ -142,9 +148,9 @@ __device__ __forceinline__ void write_sum_factors(
 #endif
 
 // Brings tokens [first, end), at least one, of a chunk, to `place` and those that follow.
-template <typename Terms>
+template <typename Weights>
 __device__ __forceinline__ void bring_tokens(
-    StateShared& shared, const TokenRange& range, const Terms& terms, int64 first, int64 end,
+    StateShared& shared, const TokenRange& range, const Weights& weights, int64 first, int64 end,
     StepPlace& place) {
   int thread = threadIdx.x % kGroup;
   keep(thread);
@@ -164,9 +170,9 @@ __device__ __forceinline__ void bring_tokens(
     }
     copy_commit();
   };
-  typename Terms::Numbers numbers{};
+  typename Weights::Numbers numbers{};
   const auto load_numbers = [&](int token) {
-    if (thread < kStateTokens) numbers = terms.load(first + min(token, (int)(end - first) - 1));
+    if (thread < kStateTokens) numbers = weights.load(first + min(token, (int)(end - first) - 1));
   };
   group_sync(1, kGroup);  // the keys of the last call are read
 #pragma unroll
@@ -180,13 +186,17 @@ __device__ __forceinline__ void bring_tokens(
     StateValues& values = shared.values[place.stage];
     uint64& full = shared.full[place.stage];
     RawKeys& keys = shared.keys[raw];
+#if NORMALIZED
     TwoElements factors = 0;
+#endif
     if (thread < kStateTokens) {
       const bool valid = thread < left;
-      if constexpr (!Terms::kCounts) {
-        if (valid) factors = terms.sum_factors(numbers);
+#if NORMALIZED
+      if constexpr (!Weights::kCounts) {
+        if (valid) factors = two_parts(weights.sum_factor(numbers));
       }
-      keys.weights[lane_order(thread)] = valid ? terms.weight(numbers, first + token) : 0.0f;
+#endif
+      keys.weights[lane_order(thread)] = valid ? weights.weight(numbers, first + token) : 0.0f;
     }
     token += kStateTokens;
     load_numbers(token);
@@ -205,7 +215,7 @@ __device__ __forceinline__ void bring_tokens(
     }
     v += kStateTokens * range.v_stride;
 #if NORMALIZED
-    if constexpr (!Terms::kCounts) write_sum_factors(values, thread, factors);
+    if constexpr (!Weights::kCounts) write_sum_factors(values, thread, factors);
 #endif
     barrier_arrive_when_copied(full);
     bring_next_keys(raw == 0 ? kRawStages - 1 : raw - 1);

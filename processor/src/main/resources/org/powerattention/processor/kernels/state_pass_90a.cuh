@@ -1,51 +1,5 @@
 #pragma once
 
-constexpr int kSlabBytes = kSlabFeatures * kSumColumns * sizeof(element);
-
-// Of keys, in a sum over their chunk's tokens.
-struct KeyTerms {
-  int64 chunk_first;  // the chunk's first token
-#if GATED
-  const double* gate_sum;
-  double before;  // G of the chunk's tokens does not have this; that of the tokens before it does
-  double last;
-#endif
-
-  static constexpr bool kCounts = true;
-
-  struct Numbers {
-    double gate;
-  };
-
-  __device__ __forceinline__ KeyTerms(
-      const Arguments& args, const Sequence& sequence, int64 head, int64 chunk, int64 chunk_end)
-      : chunk_first(chunk * args.chunk) {
-#if GATED
-    gate_sum = args.gate_sum + token_place(args, sequence, head);
-    before = chunk > 0 ? gate_sum[chunk_first - 1] : 0.0;
-    last = gate_at(args, gate_sum, chunk, chunk_end - 1);
-#endif
-  }
-
-  __device__ __forceinline__ Numbers load(int64 token) const {
-#if GATED
-    return Numbers{gate_sum[token]};
-#else
-    return Numbers{};
-#endif
-  }
-
-  // exp(G_last - G_j)
-  __device__ __forceinline__ float weight(const Numbers& numbers, int64 token) const {
-#if GATED
-    const double gate = token < chunk_first ? numbers.gate - before : numbers.gate;
-    return expf((float)(last - gate));
-#else
-    return 1;
-#endif
-  }
-};
-
 // Takes over a state of the caller's.
 __device__ __forceinline__ void read_state(
     StateTiles& tiles, const float* sums, const float* key_sums) {
@@ -67,7 +21,7 @@ __device__ __forceinline__ void write_snapshot(
     const int block = first_block + i * 4;
     if (block >= kFeatures / 16) continue;
     const float weight = block_of_tile(first_block, i).multiplicity();
-    element* slab = reinterpret_cast<element*>(snapshot + (int64)(block / 4) * kSlabBytes);
+    element* slab = reinterpret_cast<element*>(snapshot) + (int64)(block / 4) * kStateSlab;
     element* own = slab + slab_place(block % 4 * 16 + g, 2 * t);
 #pragma unroll
     for (int n = 0; n < kSumColumns / 8; n++) {
@@ -78,7 +32,7 @@ __device__ __forceinline__ void write_snapshot(
             elements_of(two[0] * weight, two[1] * weight);
       }
     }
-#if KEEPS_STATES && NORMALIZED
+#if NORMALIZED
     if (args.snapshot_key_sums != nullptr && t == 0) {
       float* key_sums = args.snapshot_key_sums + place_of_chunk * kFeatures + block * 16 + g;
       key_sums[0] = tiles.sums[i][kHeadDim / 2] * weight;
@@ -144,8 +98,8 @@ void state_pass(const __grid_constant__ Arguments args) {
     for_each_chunk(args, sequence, first_chunk, end_chunk, end,
                    [&](int64 chunk, int64 chunk_first, int64 chunk_end) {
       if (chunk_first < chunk_end) {
-        const KeyTerms terms(args, sequence, head, chunk, chunk_end);
-        bring_tokens(shared, range, terms, chunk_first, chunk_end, place);
+        const KeyWeights weights(args, sequence, head, chunk, chunk_end);
+        bring_tokens(shared, range, weights, chunk_first, chunk_end, place);
       }
     });
     copy_wait();
@@ -181,124 +135,5 @@ void state_pass(const __grid_constant__ Arguments args) {
   } else if (args.final_sums != nullptr) {
     write_state(tiles, args.final_sums + blockIdx.z * sums_size,
                 args.final_key_sums + blockIdx.z * (int64)kFeatures);
-  }
-}
-
-constexpr int kStateWords = kSnapshotBytes / 16;
-#if KEEPS_STATES && NORMALIZED
-constexpr int kJoinWords = kStateWords + kFeatures / 4;  // and those of z in fp32, if it is kept
-#else
-constexpr int kJoinWords = kStateWords;
-#endif
-
-// Joins the segments of a sequence. The snapshots of each but the first are of the segment alone; the
-// state at its start is added here, decayed to each chunk's:
-//   start_0 = 0,  start_{s+1} = decay_s start_s + own_s.
-// The one behind the last segment is the final state.
-// Grid (kJoinWords / 256 rounded up, segments, batch * key_heads): a thread has a word of 8 columns of
-// one feature, or of z of 4 features, in all snapshots of a segment. There are at most 256 segments.
-extern "C" __global__ __launch_bounds__(kJoinThreads)
-void join_segments(const __grid_constant__ Arguments args) {
-  const int64 batch = blockIdx.z / args.key_heads;
-  const int64 head = blockIdx.z % args.key_heads;
-  const Sequence sequence = sequence_of(args, batch);
-  const int64 segment = blockIdx.y;
-  const int64 last_segment = segment_count(args, sequence) - 1;
-  const bool adds = args.snapshots != nullptr && segment > 0;
-  const bool whole = segment == last_segment && args.final_sums != nullptr;
-  if (segment > last_segment || !adds && !whole) return;
-  const int64 first_chunk = segment * args.chunks_per_segment;
-  const int64 end_chunk = min(first_chunk + args.chunks_per_segment, sequence.chunks);
-#if GATED
-  __shared__ JoinDecays decays;
-  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
-  decays.load_segments(args, sequence, gate_sum, 0, segment);
-#endif
-
-  const int word = blockIdx.x * kJoinThreads + threadIdx.x;
-  const int slab_word = word % (kSlabFeatures * (kSumColumns / 8));
-  int feature =
-      word / (kSlabFeatures * (kSumColumns / 8)) * kSlabFeatures + slab_word % kSlabFeatures;
-  const int column = slab_word / kSlabFeatures * 8;
-  const bool of_sums = column < kHeadDim && word < kStateWords;  // S, else z
-  const int64 place = chunk_place(args, sequence, head, first_chunk);
-  uint4* target = reinterpret_cast<uint4*>(args.snapshots + place * kSnapshotBytes) + word;
-  int64 distance = kSnapshotBytes / 16;  // to the next chunk's
-#if KEEPS_STATES && NORMALIZED
-  const bool exact = word >= kStateWords;  // z in fp32
-  bool valid = !exact || args.snapshot_key_sums != nullptr && word < kJoinWords;
-  if (exact) {
-    feature = valid ? (word - kStateWords) * 4 : 0;
-    target = reinterpret_cast<uint4*>(args.snapshot_key_sums + place * kFeatures + feature);
-    distance = kFeatures / 4;
-  }
-#else
-  const bool exact = false;
-  bool valid = word < kStateWords;
-#endif
-  if (feature >= kFeatures) valid = false;
-  const int64 sums_size = (int64)kFeatures * kHeadDim;
-  const int64 number = of_sums ? (int64)feature * kHeadDim + column : sums_size + feature;
-  float carry[8] = {};
-  // carry = decay * carry + the same numbers of a segment's own state
-  const auto add_segment = [&](int64 index, float decay) {
-    if (!valid) return;
-    const float* own =
-        args.segment_states + (blockIdx.z * args.segments + index) * kStateNumbers + number;
-    if (of_sums || exact) {
-      const float4* four = reinterpret_cast<const float4*>(own);
-      const float4 low = four[0];
-      const float4 high = of_sums ? four[1] : make_float4(0, 0, 0, 0);
-      const float numbers[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
-#pragma unroll
-      for (int i = 0; i < 8; i++) carry[i] = fmaf(carry[i], decay, numbers[i]);
-    } else {
-      carry[0] = fmaf(carry[0], decay, *own);
-    }
-  };
-#pragma unroll 4
-  for (int64 before = 0; before < segment; before++) {
-#if GATED
-    add_segment(before, decays.segments[before]);
-#else
-    add_segment(before, 1);
-#endif
-  }
-
-  const float multiplicity = FeatureBlock(min(feature, kFeatures - 1) / 16).multiplicity();
-  float remains = 1;  // of the state at the segment's start
-  const int chunks = (int)(end_chunk - first_chunk);
-#pragma unroll 1
-  for (int first = 0; first < chunks; first += JoinDecays::kChunks) {
-#if GATED
-    decays.load_chunks(args, sequence, gate_sum, first_chunk + first, end_chunk);
-#endif
-    const int end = min(chunks - first, JoinDecays::kChunks);
-#pragma unroll 4
-    for (int chunk = 0; chunk < end; chunk++, target += distance) {
-      if (adds && valid) {
-        const float factor = remains * multiplicity;
-        uint4 values = *target;
-        uint32* words = reinterpret_cast<uint32*>(&values);
-#pragma unroll
-        for (int i = 0; i < 4; i++) {
-          words[i] = exact ? __float_as_uint(fmaf(carry[i], factor, __uint_as_float(words[i])))
-                           : elements_of(fmaf(carry[2 * i], factor, low_of(words[i])),
-                                         fmaf(carry[2 * i + 1], factor, high_of(words[i])));
-        }
-        *target = values;
-      }
-#if GATED
-      remains *= decays.chunks[chunk];
-#endif
-    }
-  }
-  if (!whole || !valid || exact) return;
-  add_segment(segment, remains);
-  if (of_sums) {
-#pragma unroll
-    for (int i = 0; i < 8; i++) args.final_sums[blockIdx.z * sums_size + number + i] = carry[i];
-  } else {
-    args.final_key_sums[blockIdx.z * (int64)kFeatures + feature] = carry[0];
   }
 }

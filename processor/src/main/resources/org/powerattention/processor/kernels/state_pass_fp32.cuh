@@ -107,7 +107,9 @@ __device__ __forceinline__ void add_tokens(StateSlice& slice, const StateShared&
 
 // The state at each chunk's state_start, and the final one. For each chunk:
 //   snapshot = multiplicity * S;   S <- exp(G_last) S + sum_j exp(G_last - G_j) phi(k_j) v_j^T
-// with j from the chunk's state_start to the next one's and G from there on.
+// with j from the chunk's state_start to the next one's and G from there on. Where a sequence has
+// several segments they are walked at the same time, each but the first from zero, and their states
+// left in segment_states: join_segments adds what precedes them.
 // Grid (kFeatures / kStateFeatures rounded up, segments, batch * key_heads): a block keeps its
 // features of S in registers and walks its segment of the sequence, 32 tokens at a step.
 extern "C" __global__ __launch_bounds__(kStateThreads)
@@ -116,16 +118,11 @@ void state_pass(const __grid_constant__ Arguments args) {
   const int64 batch = blockIdx.z / args.key_heads;
   const int64 head = blockIdx.z % args.key_heads;
   const Sequence sequence = sequence_of(args, batch);
-  const bool totals = args.segment_totals != 0;
-  const int64 last_segment = segment_count(args, sequence) - 1;
-  if (blockIdx.y > last_segment || (totals && blockIdx.y == last_segment)) return;
+  if (blockIdx.y >= segment_count(args, sequence)) return;
+  const Segment segment = segment_of(args, sequence, blockIdx.y);
   const element* k = head_rows(args.k, args.k_strides, sequence, batch, head);
   const element* v = head_rows(args.v, args.v_strides, sequence, batch, head);
-  const int64 first_chunk = blockIdx.y * args.chunks_per_segment;
-  const int64 end_chunk = min(first_chunk + args.chunks_per_segment, sequence.chunks);
   const int64 sums_size = (int64)kFeatures * kHeadDim;
-  float* segment_state =
-      args.segment_states + (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers;
 
   StateSlice slice{};
   slice.feature = blockIdx.x * kStateFeatures + threadIdx.x / 16 * 4;
@@ -133,27 +130,26 @@ void state_pass(const __grid_constant__ Arguments args) {
   if (threadIdx.x < kStateFeatures) {
     shared.features[threadIdx.x].locate(blockIdx.x * kStateFeatures + threadIdx.x);
   }
-  if (!totals && args.segments > 1) {
-    read_state(slice, segment_state, segment_state + sums_size);
-  } else if (!totals && args.initial_sums != nullptr) {
+  if (segment.first_of_all && args.initial_sums != nullptr) {
     read_state(slice, args.initial_sums + blockIdx.z * sums_size,
                args.initial_key_sums + blockIdx.z * (int64)kFeatures);
   }
   __syncthreads();  // features are located
 
+#if GATED
+  const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
+#endif
   // The tokens of the last chunk matter only to the state after it.
-  const bool whole = totals || args.final_sums != nullptr || end_chunk < sequence.chunks;
-  const int64 end_token = state_start(args, sequence, whole ? end_chunk : end_chunk - 1);
-  for (int64 chunk = first_chunk; chunk < end_chunk; chunk++) {
+  const bool whole = args.final_sums != nullptr || !segment.last_of_all;
+  for (int64 chunk = segment.first; chunk < segment.end; chunk++) {
     const int64 chunk_first = state_start(args, sequence, chunk);
-    const int64 chunk_end = min(state_start(args, sequence, chunk + 1), end_token);
-    if (!totals && args.snapshots != nullptr) {
+    const int64 chunk_end = state_start(args, sequence, chunk + 1);
+    if (args.snapshots != nullptr) {
       write_snapshot(slice, shared, reinterpret_cast<float*>(
           args.snapshots + chunk_place(args, sequence, head, chunk) * kSnapshotBytes));
     }
-    if (chunk_first >= chunk_end) continue;
+    if (chunk_first >= chunk_end || !whole && chunk == segment.end - 1) continue;
 #if GATED
-    const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
     const double last = gate_at(args, gate_sum, chunk, chunk_end - 1);
     const float decay = expf((float)(last - gate_before(args, gate_sum, chunk)));
     for (int f = 0; f < 4; f++) {
@@ -194,9 +190,10 @@ void state_pass(const __grid_constant__ Arguments args) {
     }
   }
 
-  if (totals) {
-    write_state(slice, segment_state, segment_state + sums_size);
-  } else if (args.final_sums != nullptr && blockIdx.y == last_segment) {
+  if (args.segments > 1) {
+    float* own = args.segment_states + (blockIdx.z * args.segments + blockIdx.y) * kStateNumbers;
+    write_state(slice, own, own + sums_size);
+  } else if (args.final_sums != nullptr) {
     write_state(slice, args.final_sums + blockIdx.z * sums_size,
                 args.final_key_sums + blockIdx.z * (int64)kFeatures);
   }

@@ -137,13 +137,8 @@ class KeyOperands {
 #endif
 #pragma unroll
     for (int i = 0; i < kGroupTiles; i++) {
-      Pair features[2][2];
-      key_features(features, step.weighted_keys, keys, blocks[i], token, threadIdx.x % 32 / 4,
+      key_features(a[i], step.weighted_keys, keys, blocks[i], token, threadIdx.x % 32 / 4,
                    threadIdx.x % 4);
-      a[i][0] = features[0][0];
-      a[i][1] = features[1][0];
-      a[i][2] = features[0][1];
-      a[i][3] = features[1][1];
     }
   }
 #endif

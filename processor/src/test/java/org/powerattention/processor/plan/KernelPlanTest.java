@@ -89,19 +89,28 @@ final class KernelPlanTest {
     }
   }
 
+  /** Whichever family's kernels leave a snapshot, the backward kernels read it. */
   @Test
-  void snapshotHoldsAllFeaturesInWholeBlocks() {
+  void snapshotsHoldAllFeaturesInWholeSlabs() {
     for (KernelSpec spec : specs()) {
-      KernelPlan plan = KernelPlan.of(spec, Part.FORWARD, Family.SM_80);
-      ForwardSizes sizes = forward(plan);
-      assertWithMessage("%s", spec).that(sizes.stateFeatures() % 16).isEqualTo(0);
-      int columns = spec.headDim() + (spec.normalized() ? 1 : 0);
-      int bytes = spec.dtype() == DType.BF16 ? 2 : 4;
-      assertWithMessage("%s", spec)
-          .that(sizes.snapshotBytes())
-          .isEqualTo((long) spec.featureDim() * columns * bytes);
-      // Blocks are moved 16 bytes at a time.
-      assertWithMessage("%s", spec).that(sizes.snapshotBytes() % 16).isEqualTo(0);
+      boolean bf16 = spec.dtype() == DType.BF16;
+      long features = bf16 ? (spec.featureDim() + 63) / 64 * 64 : spec.featureDim();
+      int z = spec.normalized() ? 1 : 0;
+      long state = features * (bf16 ? (spec.headDim() + 8 * z) * 2 : (spec.headDim() + z) * 4);
+      long gradient = bf16 ? features * spec.headDim() * 2 + spec.featureDim() * 4L * z : state;
+      for (Family family : Family.values()) {
+        ForwardSizes forward = forward(KernelPlan.of(spec, Part.FORWARD, family));
+        KernelPlan plan = KernelPlan.of(spec, Part.BACKWARD, family);
+        assertWithMessage("%s", spec).that(forward.snapshotBytes()).isEqualTo(state);
+        assertThat(constants(plan).get("kStateBytes")).isEqualTo(state);
+        assertThat(((BackwardSizes) plan.sizes()).snapshotBytes()).isEqualTo(gradient);
+        // Words of 16 bytes are moved.
+        assertThat(state % 16).isEqualTo(0);
+        assertThat(gradient % 16).isEqualTo(0);
+      }
+      assertThat(KernelPlan.snapshotBytes(spec)).isEqualTo(state);
+      long apart = bf16 ? spec.featureDim() * 4L * z : 0;
+      assertThat(KernelPlan.keptStateBytes(spec)).isEqualTo(spec.degree() > 2 ? 0 : state + apart);
     }
   }
 
@@ -155,7 +164,7 @@ final class KernelPlanTest {
       KernelPlan plan = KernelPlan.of(spec, Part.BACKWARD, Family.SM_90A);
       BackwardSizes sizes = (BackwardSizes) plan.sizes();
       assertWithMessage("%s", spec).that(plan.symbols().get("WGMMA")).isEqualTo(expected ? 1 : 0);
-      assertWithMessage("%s", spec).that(sizes.valuesApart()).isEqualTo(expected);
+      assertWithMessage("%s", spec).that(sizes.byWarpgroups()).isEqualTo(expected);
       assertThat(KernelPlan.of(spec, Part.BACKWARD, Family.SM_80).symbols())
           .containsEntry("WGMMA", 0);
       if (expected) {
@@ -193,8 +202,6 @@ final class KernelPlanTest {
             "SM90",
             1,
             "WGMMA",
-            0,
-            "KEEPS_STATES",
             0,
             "STRIP",
             64);

@@ -20,7 +20,7 @@ import org.powerattention.processor.plan.Part;
 import org.powerattention.processor.validate.Operator;
 
 final class CudaSourceTest {
-  private static final ForwardSizes SIZES = new ForwardSizes(1, 2, 3, 4, 5, 6, 7, false, false);
+  private static final ForwardSizes SIZES = new ForwardSizes(1, 2, 3, 4, 5, 6, 7, false);
 
   private static String compose(String pieces, int degree, boolean gated, boolean normalized) {
     KernelSpec spec = new KernelSpec(degree, 64, 1024, DType.BF16, gated, normalized);

@@ -108,15 +108,12 @@ final class KernelSourcesTest {
     List<String> kernels = new ArrayList<>();
     switch (source.plan().part()) {
       case FORWARD -> {
-        boolean joins = source.plan().symbols().get("WGMMA") == 1;
-        kernels.addAll(List.of("state_pass", "output_pass", "attention"));
-        kernels.add(joins ? "join_segments" : "carry_scan");
+        kernels.addAll(List.of("state_pass", "join_segments", "output_pass", "attention"));
         kernels.addAll(List.of("joint_rows", "joint_sums", "joint_tokens"));
         kernels.addAll(gated ? List.of("gate_sum") : List.of());
       }
       case BACKWARD -> {
         boolean wgmma = source.plan().symbols().get("WGMMA") != 0;
-        kernels.addAll(wgmma ? List.of() : List.of("state_walk", "join_states"));
         kernels.addAll(List.of("state_gradient_walk", "join_gradients"));
         kernels.addAll(List.of("joint_gradient", "joint_queries", "joint_keys"));
         kernels.addAll(List.of("joint_values", "joint_sums"));

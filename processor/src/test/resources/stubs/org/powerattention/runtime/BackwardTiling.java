@@ -10,6 +10,6 @@ public record BackwardTiling(
     int keyRows,
     int keyThreads,
     int keySharedBytes,
-    boolean valuesApart,
+    boolean byWarpgroups,
     long snapshotBytes)
     implements Tiling {}

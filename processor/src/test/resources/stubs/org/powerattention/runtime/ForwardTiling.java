@@ -8,6 +8,5 @@ public record ForwardTiling(
     int stateThreads,
     int stateSharedBytes,
     long snapshotBytes,
-    boolean joinsSegments,
-    boolean keepsStates)
+    boolean byWarpgroups)
     implements Tiling {}

@@ -29,8 +29,6 @@ final class CudaBackward {
   private final CudaBackend backend;
   private final @Nullable CudaKernel gateSum;
   private final @Nullable CudaKernel rowTerms;
-  private final @Nullable CudaKernel stateWalk;
-  private final @Nullable CudaKernel joinStates;
   private final CudaKernel stateGradientWalk;
   private final CudaKernel joinGradients;
   private final CudaKernel jointGradient;
@@ -50,9 +48,6 @@ final class CudaBackward {
     this.backend = backend;
     this.gateSum = spec.gated() ? module.kernel("gate_sum", 0) : null;
     this.rowTerms = spec.normalized() ? module.kernel("row_terms", 0) : null;
-    boolean walksStates = !tiling.byWarpgroups();
-    this.stateWalk = walksStates ? module.kernel("state_walk", tiling.stateSharedBytes()) : null;
-    this.joinStates = walksStates ? module.kernel("join_states", 0) : null;
     this.joinGradients = module.kernel("join_gradients", 0);
     this.stateGradientWalk = module.kernel("state_gradient_walk", tiling.stateSharedBytes());
     this.jointGradient = module.kernel("joint_gradient", 0);
@@ -63,7 +58,7 @@ final class CudaBackward {
     this.queryGradients = module.kernel("query_gradients", tiling.querySharedBytes());
     this.keyGradients = module.kernel("key_gradients", tiling.keySharedBytes());
     this.valueGradients =
-        tiling.valuesApart() ? module.kernel("value_gradients", tiling.keySharedBytes()) : null;
+        tiling.byWarpgroups() ? module.kernel("value_gradients", tiling.keySharedBytes()) : null;
     this.gateTotals = spec.gated() ? module.kernel("gate_totals", 0) : null;
     this.gateGradients = spec.gated() ? module.kernel("gate_gradients", 0) : null;
   }
@@ -74,9 +69,10 @@ final class CudaBackward {
    * @param forward the forward kernels of the same program
    */
   void launch(BackwardProblem problem, CudaForward forward) {
-    // The walks of both passes are alike by warpgroups.
+    // Segments that were measured of the forward pass suit this one's walk if it has as many
+    // blocks.
     long chosen =
-        tiling.byWarpgroups()
+        tiling.stateFeatures() == forward.stateFeatures()
             ? forward.chosenSegment(problem.shape(), problem.chunked(), problem.packed())
             : 0;
     GradientPlan plan =
@@ -84,7 +80,7 @@ final class CudaBackward {
     KeptStates kept = forward.keptStates(problem.shape(), problem.chunked(), problem.packed());
     SavedView saved = problem.saved() == null ? SavedView.NOTHING : problem.saved();
     boolean lacksOutputs = spec.normalized() && saved.outputs() == null;
-    boolean lacksStates = stateWalk == null && plan.walks() && saved.states() == null;
+    boolean lacksStates = plan.walks() && saved.states() == null;
     if (!lacksOutputs && !lacksStates) {
       launch(problem, plan, saved, kept);
       return;
@@ -161,15 +157,9 @@ final class CudaBackward {
       rowTerms.launch(blocks, queryHeads, 1, ROW_TERM_THREADS, 0, stream, arguments);
     }
     if (plan.walks()) {
-      if (stateWalk != null) {
-        walk(stateWalk, plan, heads, stream, arguments);
-      }
-      if (joinStates != null && plan.segments() > 1) {
-        join(joinStates, plan, heads, stream, arguments);
-      }
-      walk(stateGradientWalk, plan, heads, stream, arguments);
+      walk(plan, heads, stream, arguments);
       if (plan.segments() > 1 || spec.gated() || problem.dInitialState() != null) {
-        join(joinGradients, plan, heads, stream, arguments);
+        join(plan, heads, stream, arguments);
       }
     }
     joints(problem, plan, heads, queryHeads, arguments);
@@ -217,9 +207,8 @@ final class CudaBackward {
     }
   }
 
-  private void walk(
-      CudaKernel kernel, GradientPlan plan, long heads, long stream, ByteBuffer arguments) {
-    kernel.launch(
+  private void walk(GradientPlan plan, long heads, long stream, ByteBuffer arguments) {
+    stateGradientWalk.launch(
         plan.stateBlocks(),
         plan.segments(),
         heads,
@@ -242,9 +231,8 @@ final class CudaBackward {
         arguments);
   }
 
-  private static void join(
-      CudaKernel kernel, GradientPlan plan, long heads, long stream, ByteBuffer arguments) {
-    kernel.launch(
+  private void join(GradientPlan plan, long heads, long stream, ByteBuffer arguments) {
+    joinGradients.launch(
         ForwardPlan.divideUp(plan.joinWords(), JOIN_THREADS),
         plan.segments(),
         heads,

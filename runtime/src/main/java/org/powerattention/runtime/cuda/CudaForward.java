@@ -18,11 +18,10 @@ import org.powerattention.runtime.spi.PackedView;
  */
 final class CudaForward {
   private static final int GATE_THREADS = 256; // kGateThreads of gate_sum.cuh
-  private static final int SCAN_THREADS = 256; // kScanThreads of carry_scan.cuh
   private static final int JOIN_THREADS = 256; // kJoinThreads of join_decays.cuh
   private static final int WORD_BYTES = 16;
 
-  /** Most segments of a sequence that are tried, of those that are joined. */
+  /** Most segments of a sequence that are tried. */
   private static final long MOST_TRIED = 16;
 
   private final KernelSpec spec;
@@ -31,7 +30,7 @@ final class CudaForward {
   private final Map<CallShape, Long> chosenSegments = new ConcurrentHashMap<>();
   private final @Nullable CudaKernel gateSum;
   private final CudaKernel statePass;
-  private final CudaKernel segments;
+  private final CudaKernel joinSegments;
   private final CudaKernel jointRows;
   private final CudaKernel jointSums;
   private final CudaKernel jointTokens;
@@ -44,7 +43,7 @@ final class CudaForward {
     this.backend = backend;
     this.gateSum = spec.gated() ? module.kernel("gate_sum", 0) : null;
     this.statePass = module.kernel("state_pass", tiling.stateSharedBytes());
-    this.segments = module.kernel(tiling.joinsSegments() ? "join_segments" : "carry_scan", 0);
+    this.joinSegments = module.kernel("join_segments", 0);
     this.jointRows = module.kernel("joint_rows", 0);
     this.jointSums = module.kernel("joint_sums", 0);
     this.jointTokens = module.kernel("joint_tokens", 0);
@@ -55,8 +54,7 @@ final class CudaForward {
   /** Returns numbers of chunks to a segment that a call of a shape can be walked with. */
   List<Long> segments(CallShape shape) {
     Chunks cut = Chunks.of(spec, true, shape.batch(), shape.tokens(), null);
-    long most = Math.min(cut.count(), tiling.joinsSegments() ? MOST_TRIED : MOST_TRIED / 2);
-    return LongStream.rangeClosed(1, most)
+    return LongStream.rangeClosed(1, Math.min(cut.count(), MOST_TRIED))
         .map(count -> ForwardPlan.divideUp(cut.count(), count))
         .distinct()
         .boxed()
@@ -73,9 +71,9 @@ final class CudaForward {
     return chunked && packed == null ? chosenSegments.getOrDefault(shape, 0L) : 0;
   }
 
-  /** Returns whether the backward kernels of the same family read states that are kept. */
-  boolean keepsStates() {
-    return tiling.keepsStates();
+  /** Returns the features of one thread block of the state pass. */
+  int stateFeatures() {
+    return tiling.stateFeatures();
   }
 
   /** Returns where the states lie that a call of these sizes keeps. */
@@ -135,7 +133,8 @@ final class CudaForward {
       jointSums.launch(blocks, 1, 1, Joints.SUM_THREADS, 0, stream, arguments);
     }
     if (plan.statePass()) {
-      walk(plan, heads, stream, arguments);
+      boolean keepsStates = problem.saved() != null && problem.saved().states() != null;
+      walk(plan, heads, keepsStates, stream, arguments);
       if (endsInJoint) {
         long parts = Joints.parts(spec, heads);
         jointTokens.launch(parts, heads, 1, Joints.threads(spec), 0, stream, arguments);
@@ -157,33 +156,20 @@ final class CudaForward {
   }
 
   /** Computes the states: segments of a sequence at the same time, and what precedes each. */
-  private void walk(ForwardPlan plan, long heads, long stream, ByteBuffer arguments) {
-    boolean several = plan.segments() > 1;
-    if (several && !tiling.joinsSegments()) {
-      ForwardArguments.segmentTotals(arguments, true);
-      statePass(plan.segments() - 1, heads, stream, arguments);
-      ForwardArguments.segmentTotals(arguments, false);
-      long blocks = ForwardPlan.divideUp(spec.stateBytes() / Float.BYTES, SCAN_THREADS);
-      segments.launch(blocks, heads, 1, SCAN_THREADS, 0, stream, arguments);
-    }
-    statePass(plan.segments(), heads, stream, arguments);
-    if (several && tiling.joinsSegments()) {
-      boolean keepsKeySums = tiling.keepsStates() && spec.normalized();
-      long keySumBytes = keepsKeySums ? (long) spec.featureDim() * Float.BYTES : 0;
-      long words = (tiling.snapshotBytes() + keySumBytes) / WORD_BYTES;
-      long blocks = ForwardPlan.divideUp(words, JOIN_THREADS);
-      segments.launch(blocks, plan.segments(), heads, JOIN_THREADS, 0, stream, arguments);
-    }
-  }
-
-  private void statePass(long segments, long heads, long stream, ByteBuffer arguments) {
+  private void walk(
+      ForwardPlan plan, long heads, boolean keepsStates, long stream, ByteBuffer arguments) {
     statePass.launch(
         ForwardPlan.divideUp(spec.featureDim(), tiling.stateFeatures()),
-        segments,
+        plan.segments(),
         heads,
         tiling.stateThreads(),
         tiling.stateSharedBytes(),
         stream,
         arguments);
+    if (plan.segments() > 1) {
+      long bytes = tiling.snapshotBytes() + (keepsStates ? KeptStates.keySumBytes(spec) : 0);
+      long blocks = ForwardPlan.divideUp(bytes / WORD_BYTES, JOIN_THREADS);
+      joinSegments.launch(blocks, plan.segments(), heads, JOIN_THREADS, 0, stream, arguments);
+    }
   }
 }

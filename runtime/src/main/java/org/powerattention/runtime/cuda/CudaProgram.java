@@ -89,7 +89,9 @@ final class CudaProgram implements LoadedProgram {
     CudaForward kernels = forward.get();
     // The first chunk reads a state only if the caller has one.
     boolean reads = initialState || chunked && shape.tokens() > program.spec().chunk();
-    return kernels.keepsStates() && reads ? kernels.keptStates(shape, chunked, packed).bytes() : 0;
+    return program.spec().keepsStates() && reads
+        ? kernels.keptStates(shape, chunked, packed).bytes()
+        : 0;
   }
 
   @Override

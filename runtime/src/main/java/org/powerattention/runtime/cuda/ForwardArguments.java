@@ -11,9 +11,6 @@ import org.powerattention.runtime.spi.SavedView;
  * by field. Each takes eight bytes.
  */
 final class ForwardArguments {
-  /** Bytes of the fields behind {@code segment_totals}, and its own. */
-  private static final int TOTALS_BYTES = 2 * Long.BYTES;
-
   private static final ThreadLocal<ByteBuffer> BUFFERS = ArgumentWriter.buffers();
 
   private ForwardArguments() {}
@@ -42,7 +39,7 @@ final class ForwardArguments {
     writer.put(plan.gateSumBytes() == 0 ? 0 : work + plan.gateSumOffset());
     SavedView saved = problem.saved();
     Memory states = saved == null ? null : saved.states();
-    boolean keySums = problem.spec().normalized();
+    boolean keySums = KeptStates.keySumBytes(problem.spec()) > 0;
     if (states != null) {
       writer.put(states);
       writer.put(keySums ? states.address() + kept.keySumsOffset() : 0);
@@ -75,13 +72,7 @@ final class ForwardArguments {
     writer.put(plan.segments());
     writer.put(plan.jointNumbers());
     writer.put(plan.jointParts());
-    writer.put(0L);
     writer.put(Math.pow(problem.scale(), problem.spec().degree()));
     return writer.written();
-  }
-
-  /** Says whether the state pass sums each segment alone. */
-  static void segmentTotals(ByteBuffer arguments, boolean totals) {
-    arguments.putLong(arguments.limit() - TOTALS_BYTES, totals ? 1 : 0);
   }
 }

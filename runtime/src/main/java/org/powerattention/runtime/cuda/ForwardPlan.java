@@ -39,20 +39,6 @@ record ForwardPlan(
     long segmentBytes,
     long jointNumbers,
     long jointParts) {
-  /** Thread blocks of a walk that a multiprocessor holds, where registers allow two. */
-  private static final long STATE_BLOCKS_PER_MULTIPROCESSOR = 2;
-
-  /** Most segments that join_segments takes. */
-  private static final long MOST_JOINED = 256;
-
-  /**
-   * Time to join a chunk's states to those before, and to read the state of a segment before: in
-   * times of a walk over a chunk, from bytes and products.
-   */
-  private static final double JOIN_COST = 0.4;
-
-  private static final double CARRY_COST = 0.3;
-
   private static final long ALIGNMENT = 256;
 
   static ForwardPlan of(ForwardProblem problem, ForwardTiling tiling, int multiprocessors) {
@@ -80,10 +66,7 @@ record ForwardPlan(
       perSegment = Math.min(chosen, chunks);
     } else if (statePass) {
       long blocks = heads * divideUp(spec.featureDim(), tiling.stateFeatures());
-      perSegment =
-          tiling.joinsSegments()
-              ? fastestSegment(blocks, chunks, multiprocessors)
-              : divideUp(chunks, segmentsThatFill(blocks, chunks, multiprocessors));
+      perSegment = WalkCosts.of(tiling).fastestSegment(blocks, chunks, multiprocessors);
     }
     long segments = divideUp(chunks, perSegment);
     long queryHeads = (long) problem.batch() * problem.queryHeads();
@@ -103,37 +86,6 @@ record ForwardPlan(
         segments > 1 ? heads * segments * spec.stateBytes() : 0,
         problem.initialState() != null ? queryHeads * (Joints.TOKENS * rowNumbers + 1) : 0,
         Joints.parts(spec, queryHeads));
-  }
-
-  /**
-   * Segments cost a second walk over all but the last, so there are only as many as multiprocessors
-   * would otherwise idle.
-   */
-  static long segmentsThatFill(long blocks, long chunks, int multiprocessors) {
-    long places = STATE_BLOCKS_PER_MULTIPROCESSOR * multiprocessors;
-    return Math.max(1, Math.min(chunks, places / blocks));
-  }
-
-  /**
-   * Returns the chunks of a segment with which a walk and what joins its segments take the least
-   * time, if a multiprocessor holds one thread block.
-   */
-  static long fastestSegment(long blocks, long chunks, int multiprocessors) {
-    long fastest = chunks;
-    double least = Double.POSITIVE_INFINITY;
-    for (long count = 1; count <= Math.min(chunks, MOST_JOINED); count++) {
-      long perSegment = divideUp(chunks, count);
-      long segments = divideUp(chunks, perSegment);
-      double walk = divideUp(blocks * segments, multiprocessors) * perSegment;
-      double joined =
-          JOIN_COST * (chunks - perSegment) + CARRY_COST * segments * (segments - 1) / 2;
-      double time = walk + joined * blocks / multiprocessors;
-      if (time < least) {
-        least = time;
-        fastest = perSegment;
-      }
-    }
-    return fastest;
   }
 
   long gateSumOffset() {

@@ -65,15 +65,10 @@ final class GradientArguments {
     putWorkspace(normalized ? plan.rowBytes() : 0);
     putWorkspace(normalized ? plan.rowBytes() : 0);
     Memory states = saved.states();
-    if (states == null) {
-      putWorkspace(plan.stateBytes());
-      writer.put(0L);
-    } else {
-      writer.put(states);
-      writer.put(normalized ? states.address() + kept.keySumsOffset() : 0);
-    }
+    boolean keySums = states != null && KeptStates.keySumBytes(problem.spec()) > 0;
+    writer.put(states);
+    writer.put(keySums ? states.address() + kept.keySumsOffset() : 0);
     putWorkspace(plan.snapshotBytes());
-    putWorkspace(plan.segmentStateBytes());
     putWorkspace(plan.segmentGradientBytes());
     putWorkspace(plan.productBytes());
     putWorkspace(gated ? plan.rowBytes() : 0);

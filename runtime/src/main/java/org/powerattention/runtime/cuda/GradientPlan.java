@@ -19,10 +19,7 @@ import org.powerattention.runtime.spi.BackwardProblem;
  * @param gateSumBytes bytes of the cumulative log gates
  * @param rowBytes bytes of one number for each row and query head
  * @param keyRowBytes bytes of one number for each row and key/value head
- * @param stateBytes bytes of the states at the chunks' starts; 0 where the forward kernels leave
- *     them
  * @param snapshotBytes bytes of the gradients of the states at the chunks' ends
- * @param segmentStateBytes bytes of the segments' own states
  * @param segmentGradientBytes bytes of the segments' own gradients of states
  * @param productBytes bytes of the products of states and their gradients
  * @param queryJointNumbers numbers that the first rows read from the caller's initial state
@@ -42,9 +39,7 @@ record GradientPlan(
     long gateSumBytes,
     long rowBytes,
     long keyRowBytes,
-    long stateBytes,
     long snapshotBytes,
-    long segmentStateBytes,
     long segmentGradientBytes,
     long productBytes,
     long queryJointNumbers,
@@ -75,12 +70,8 @@ record GradientPlan(
     if (walks && chosen > 0) {
       perSegment = Math.min(chosen, chunks);
     } else if (walks) {
-      long blocks = heads * stateBlocks;
       perSegment =
-          tiling.byWarpgroups()
-              ? ForwardPlan.fastestSegment(blocks, chunks, multiprocessors)
-              : ForwardPlan.divideUp(
-                  chunks, ForwardPlan.segmentsThatFill(blocks, chunks, multiprocessors));
+          WalkCosts.of(tiling).fastestSegment(heads * stateBlocks, chunks, multiprocessors);
     }
     long segments = ForwardPlan.divideUp(chunks, perSegment);
     long segmentBytes = heads * segments * spec.stateBytes();
@@ -101,9 +92,7 @@ record GradientPlan(
         spec.gated() ? problem.keyHeads() * cut.allTokens() * Double.BYTES : 0,
         problem.queryHeads() * cut.allTokens() * Float.BYTES,
         problem.keyHeads() * cut.allTokens() * Float.BYTES,
-        walks && !tiling.byWarpgroups() ? places * tiling.snapshotBytes() : 0,
         walks ? places * tiling.snapshotBytes() : 0,
-        segments > 1 && !tiling.byWarpgroups() ? segmentBytes : 0,
         segments > 1 || problem.dInitialState() != null ? segmentBytes : 0,
         walks && spec.gated() ? places * ForwardPlan.divideUp(joinWords, WARP) * Float.BYTES : 0,
         problem.initialState() != null ? queryHeads * headJoint : 0,

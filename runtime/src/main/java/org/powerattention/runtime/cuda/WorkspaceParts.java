@@ -26,9 +26,7 @@ final class WorkspaceParts {
   static String of(GradientPlan plan, KernelSpec spec) {
     int rows = (spec.normalized() ? 2 : 0) + (spec.gated() ? 2 : 0);
     return new WorkspaceParts("backward")
-        .with("states at the chunks' starts", plan.stateBytes())
         .with("gradients of states at the chunks' ends", plan.snapshotBytes())
-        .with("the segments' own states", plan.segmentStateBytes())
         .with("the segments' own gradients of states", plan.segmentGradientBytes())
         .with("products of both", plan.productBytes())
         .with("sums of the log gates", plan.gateSumBytes())

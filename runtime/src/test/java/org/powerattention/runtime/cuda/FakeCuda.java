@@ -226,21 +226,9 @@ public final class FakeCuda {
 
   /** Returns one whose parts have the same source. */
   static KernelProgram program(String name, KernelSpec spec, Class<?> anchor, String source) {
-    return program(name, spec, anchor, source, false);
-  }
-
-  /** Returns one whose backward kernels read the states that its forward kernels leave. */
-  public static KernelProgram keepingStates(String name, KernelSpec spec) {
-    String source = "/org/powerattention/runtime/cuda/fake.cu";
-    return program(name, spec, FakeCuda.class, source, true);
-  }
-
-  private static KernelProgram program(
-      String name, KernelSpec spec, Class<?> anchor, String source, boolean keepsStates) {
-    ForwardTiling forward =
-        new ForwardTiling(64, 128, 60_000, 64, 128, 0, 1_000, keepsStates, keepsStates);
+    ForwardTiling forward = new ForwardTiling(64, 128, 60_000, 64, 128, 0, 1_000, false);
     BackwardTiling backward =
-        new BackwardTiling(64, 128, 60_000, 64, 128, 0, 64, 128, 0, keepsStates, 1_000);
+        new BackwardTiling(64, 128, 60_000, 64, 128, 0, 64, 128, 0, false, 1_000);
     return new KernelProgram(
         name,
         spec,

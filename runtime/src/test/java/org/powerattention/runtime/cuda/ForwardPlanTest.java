@@ -24,7 +24,7 @@ final class ForwardPlanTest {
 
   /** 2,304 features make nine thread blocks of the state pass. */
   private static final ForwardTiling TILING =
-      new ForwardTiling(128, 128, 0, 256, 128, 0, 1000, false, false);
+      new ForwardTiling(128, 128, 0, 256, 128, 0, 1000, false);
 
   @Test
   void batchEntriesHaveAllTheirTokensAndChunks() {
@@ -102,13 +102,16 @@ final class ForwardPlanTest {
   @Test
   void segmentsThatAreJoinedFillTheMultiprocessorsAndAreNotTooMany() {
     // 8 heads of 5 blocks each: three segments of 22 chunks are one wave.
-    assertThat(ForwardPlan.fastestSegment(40, 64, MULTIPROCESSORS)).isEqualTo(22);
+    WalkCosts costs = new WalkCosts(1, 0.4, 0.3);
+    assertThat(costs.fastestSegment(40, 64, MULTIPROCESSORS)).isEqualTo(22);
     // Enough heads fill the device alone.
-    assertThat(ForwardPlan.fastestSegment(480, 64, MULTIPROCESSORS)).isEqualTo(64);
-    assertThat(ForwardPlan.fastestSegment(1, 1, MULTIPROCESSORS)).isEqualTo(1);
+    assertThat(costs.fastestSegment(480, 64, MULTIPROCESSORS)).isEqualTo(64);
+    assertThat(costs.fastestSegment(1, 1, MULTIPROCESSORS)).isEqualTo(1);
+    // Two to a multiprocessor, 8 heads of 9 blocks each: eleven segments are three waves.
+    assertThat(new WalkCosts(2, 0.1, 0.1).fastestSegment(72, 64, MULTIPROCESSORS)).isEqualTo(6);
     for (long blocks = 1; blocks < 2000; blocks = blocks * 3 / 2 + 1) {
       for (long chunks = 1; chunks < 5000; chunks = chunks * 3 / 2 + 1) {
-        long perSegment = ForwardPlan.fastestSegment(blocks, chunks, MULTIPROCESSORS);
+        long perSegment = costs.fastestSegment(blocks, chunks, MULTIPROCESSORS);
         assertThat(perSegment).isAtLeast(1);
         assertThat(perSegment).isAtMost(chunks);
         // The kernel that joins them has a thread for each.

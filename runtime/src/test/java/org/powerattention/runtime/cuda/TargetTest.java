@@ -12,8 +12,7 @@ import org.powerattention.runtime.ForwardTiling;
 import org.powerattention.runtime.KernelImage;
 
 final class TargetTest {
-  private static final ForwardTiling TILING =
-      new ForwardTiling(64, 128, 0, 64, 128, 0, 0, false, false);
+  private static final ForwardTiling TILING = new ForwardTiling(64, 128, 0, 64, 128, 0, 0, false);
   private static final KernelImage<ForwardTiling> SM_80 =
       new KernelImage<>("sm_80", "/a.cu", TILING);
   private static final KernelImage<ForwardTiling> SM_90A =

@@ -1,19 +1,19 @@
 #pragma once
 
-// A thread joins the numbers of one 16-byte word of snapshots: of S as stored, or of z in fp32.
+// A thread joins the numbers of one 16-byte word of gradients: of S as stored, or of z in fp32.
 constexpr int kWordNumbers = 16 / sizeof(stored);
-constexpr int64 kSumWords = (int64)kFeatures * kHeadDim / kWordNumbers;
+constexpr int64 kSumWords = kGradientSums / 16;
 constexpr int64 kJoinWords = kSnapshotBytes / 16;
 constexpr int64 kJoinWarps = (kJoinWords + 31) / 32;
 static_assert(kSumWords % 32 == 0, "a warp has words of one kind");
 
-// One word of a snapshot, in the states and in their gradients alike.
+// One word of the gradient of a state.
 struct JoinWord {
   int64 index;
   bool of_sums;  // S, not z
   bool valid;
   int feature;   // of its first number
-  int64 number;  // the same as it counts in a segment's own state
+  int64 number;  // the same as it counts in a segment's own gradient
 
   __device__ __forceinline__ explicit JoinWord(int64 index)
       : index(index), of_sums(index < kSumWords), valid(index < kJoinWords) {
@@ -22,12 +22,12 @@ struct JoinWord {
       number = (int64)kFeatures * kHeadDim + feature;
       return;
     }
-#if WGMMA
+#if BF16
     // Eight columns of a feature in a core matrix of a slab.
-    const int slab_word = (int)index % (kSlabFeatures * (kHeadDim / 8));
-    feature = (int)index / (kSlabFeatures * (kHeadDim / 8)) * kSlabFeatures +
-              slab_word % kSlabFeatures;
+    const int slab_word = (int)index % (kGradientSlab / 8);
+    feature = (int)index / (kGradientSlab / 8) * kSlabFeatures + slab_word % kSlabFeatures;
     number = (int64)feature * kHeadDim + slab_word / kSlabFeatures * 8;
+    if (feature >= kFeatures) valid = false;
 #else
     number = index * kWordNumbers;
     feature = (int)(number / kHeadDim);
@@ -87,44 +87,29 @@ struct JoinWord {
 };
 
 #if GATED
-// A word of the states of a head's chunks: that of the first, and the bytes from one to the next.
+// The same word of the states of a head's chunks: that of the first, and the bytes from one to the
+// next.
 struct StateWords {
   const unsigned char* first;
   int64 distance;
 
   __device__ __forceinline__ StateWords(const Arguments& args, int64 place, const JoinWord& word) {
-#if WGMMA
+    int64 index = word.index;
+#if BF16
     if (!word.of_sums) {
       first = reinterpret_cast<const unsigned char*>(
           args.state_key_sums + place * kFeatures + word.feature);
       distance = kFeatures * sizeof(float);
       return;
     }
-    // A slab of the forward pass has columns of z behind those of S.
-    constexpr int words = kSlabFeatures * (kHeadDim / 8);
-    constexpr int slab_words = kSlabFeatures * (kSumColumns / 8);
-    first = args.states + place * kStateBytes +
-            (word.index / words * slab_words + word.index % words) * 16;
-    distance = kStateBytes;
-#else
-    first = args.states + place * kSnapshotBytes + word.index * 16;
-    distance = kSnapshotBytes;
+    constexpr int words = kGradientSlab / 8;
+    index = index / words * (kStateSlab / 8) + index % words;
 #endif
+    first = args.states + place * kStateBytes + index * 16;
+    distance = kStateBytes;
   }
 };
 #endif
-
-// The snapshots that are joined.
-template <bool kGradient>
-__device__ __forceinline__ unsigned char* joined(const Arguments& args) {
-#if WGMMA
-  return args.state_gradients;
-#else
-  return kGradient ? args.state_gradients : args.states;
-#endif
-}
-
-constexpr int kJoinBatch = 4;  // chunks whose words a thread loads at once
 
 // Sums of four numbers over a warp's lanes: lane 8 i has that of number i.
 __device__ __forceinline__ float sums_of_four(const float (&values)[kJoinBatch]) {
@@ -146,44 +131,42 @@ __device__ __forceinline__ float sums_of_four(const float (&values)[kJoinBatch])
   return sum;
 }
 
-// Joins one word of a segment's chunks. Its snapshots are of the segment alone; what precedes it (of
-// gradients: follows it) is added here, decayed from chunk to chunk:
-//   snapshot += carry;  carry <- exp(G_chunk) carry,
-// where carry at first is the segments' own states before it, each decayed over those between.
-// Of gradients, also the product with the chunk's state, decayed to where that stands. A caller's
-// states enter it as they are: what passes over all of a short call may be in effect one pair.
-template <bool kGradient>
-__device__ __forceinline__ void join(const Arguments& args) {
+// Joins the segments of a sequence. The gradients of a segment's chunks are of the segment alone; what
+// follows it is added here, decayed from chunk to chunk:
+//   dS += carry;  carry <- exp(G_chunk) carry,
+// where carry at first is the segments' own gradients behind it, each decayed over those between.
+// Leaves the product of each chunk's gradient with its state, decayed to where the gradient stands, and
+// the gradient of the initial state. A caller's states enter a product as they are: what passes over
+// all of a short call may be in effect one pair.
+// Grid (kJoinWords / 256 rounded up, segments, batch * key_heads). There are at most 256 segments.
+extern "C" __global__ __launch_bounds__(kJoinThreads, 3)
+void join_gradients(const __grid_constant__ Arguments args) {
   const int64 batch = blockIdx.z / args.key_heads;
   const int64 head = blockIdx.z % args.key_heads;
   const Sequence sequence = sequence_of(args, batch);
   const int64 segments = segment_count(args, sequence);
   if (blockIdx.y >= segments) return;
   const Segment segment = segment_of(args, sequence, blockIdx.y);
-  const bool adds = kGradient ? !segment.last_of_all : !segment.first_of_all;
+  const bool adds = !segment.last_of_all;
   const int chunks = (int)(segment.end - segment.first);
   const int64 place = chunk_place(args, sequence, head, segment.first);
   const JoinWord word(blockIdx.x * (int64)kJoinThreads + threadIdx.x);
-  unsigned char* snapshots = joined<kGradient>(args) + place * kSnapshotBytes + word.index * 16;
+  unsigned char* gradients = args.state_gradients + place * kSnapshotBytes + word.index * 16;
   uint4 words[kJoinBatch];
 #if GATED
   const StateWords states(args, place, word);
   uint4 state_words[kJoinBatch];
 #endif
   // The chunk of the segment that comes next in the order of the walk, after so many.
-  const auto chunk_after = [&](int done) { return kGradient ? chunks - 1 - done : done; };
+  const auto chunk_after = [&](int done) { return chunks - 1 - done; };
   const auto load = [&](int done) {
 #pragma unroll
     for (int i = 0; i < kJoinBatch; i++) {
       if (done + i >= chunks || !word.valid) continue;
       const int64 chunk = chunk_after(done + i);
-      if (adds || kGradient) {
-        words[i] = *reinterpret_cast<const uint4*>(snapshots + chunk * kSnapshotBytes);
-      }
+      words[i] = *reinterpret_cast<const uint4*>(gradients + chunk * kSnapshotBytes);
 #if GATED
-      if (kGradient) {
-        state_words[i] = *reinterpret_cast<const uint4*>(states.first + chunk * states.distance);
-      }
+      state_words[i] = *reinterpret_cast<const uint4*>(states.first + chunk * states.distance);
 #endif
     }
   };
@@ -193,13 +176,12 @@ __device__ __forceinline__ void join(const Arguments& args) {
   __shared__ JoinDecays decays;
   const double* gate_sum = args.gate_sum + token_place(args, sequence, head);
   // Of the segments that the walk had before this one.
-  const int64 first_before = kGradient ? blockIdx.y + 1 : 0;
-  decays.load_segments(args, sequence, gate_sum, first_before, kGradient ? segments : blockIdx.y);
+  const int64 first_before = blockIdx.y + 1;
+  decays.load_segments(args, sequence, gate_sum, first_before, segments);
   // Of a run of chunks, in the order of the walk.
   const auto load_decays = [&](int done) {
-    const int64 first = kGradient ? max(segment.end - done - JoinDecays::kChunks, segment.first)
-                                  : segment.first + done;
-    decays.load_chunks(args, sequence, gate_sum, first, kGradient ? segment.end - done : segment.end);
+    const int64 first = max(segment.end - done - JoinDecays::kChunks, segment.first);
+    decays.load_chunks(args, sequence, gate_sum, first, segment.end - done);
   };
   load_decays(0);
 #endif
@@ -208,8 +190,8 @@ __device__ __forceinline__ void join(const Arguments& args) {
   float carry[kWordNumbers] = {};
   const auto add_segment = [&](int64 index) {
     if (!word.valid) return;
-    const float* own = (kGradient ? args.segment_gradients : args.segment_states) +
-                       (blockIdx.z * args.segments + index) * kStateNumbers;
+    const float* own =
+        args.segment_gradients + (blockIdx.z * args.segments + index) * kStateNumbers;
     float numbers[kWordNumbers];
     word.read_state(numbers, own, own + sums_size, 1);
 #pragma unroll
@@ -220,8 +202,7 @@ __device__ __forceinline__ void join(const Arguments& args) {
     for (int n = 0; n < kWordNumbers; n++) carry[n] *= decay;
   };
 #pragma unroll 4
-  for (int64 i = 0; i < (kGradient ? segments - 1 - blockIdx.y : blockIdx.y); i++) {
-    const int64 index = kGradient ? segments - 1 - i : i;
+  for (int64 index = segments - 1; index > blockIdx.y; index--) {
 #if GATED
     decay_carry(decays.segments[index - first_before]);
 #endif
@@ -248,14 +229,13 @@ __device__ __forceinline__ void join(const Arguments& args) {
         for (int n = 0; n < kWordNumbers; n++) {
           values[n] = fmaf(carry[n], multiplicity, values[n]);
         }
-        *reinterpret_cast<uint4*>(snapshots + (int64)chunk * kSnapshotBytes) =
+        *reinterpret_cast<uint4*>(gradients + (int64)chunk * kSnapshotBytes) =
             word.bits_of(values);
       }
 #if GATED
-      const int in_run = (done + i) % JoinDecays::kChunks;
-      const float decay = decays.chunks[kGradient ? run - 1 - in_run : in_run];
+      const float decay = decays.chunks[run - 1 - (done + i) % JoinDecays::kChunks];
       decay_carry(decay);
-      if (!kGradient || !word.valid) continue;
+      if (!word.valid) continue;
       float state[kWordNumbers];
       word.read(state, state_words[i]);
       if (segment.first + chunk == 0 && args.initial_sums != nullptr) {
@@ -274,16 +254,14 @@ __device__ __forceinline__ void join(const Arguments& args) {
 #endif
     }
 #if GATED
-    if (kGradient) {
-      const float sum = sums_of_four(products);
-      const int i = threadIdx.x % 32 / 8;
-      if (threadIdx.x % 8 == 0 && done + i < chunks && word.index / 32 < kJoinWarps) {
-        args.state_products[(place + chunk_after(done + i)) * kJoinWarps + word.index / 32] = sum;
-      }
+    const float sum = sums_of_four(products);
+    const int i = threadIdx.x % 32 / 8;
+    if (threadIdx.x % 8 == 0 && done + i < chunks && word.index / 32 < kJoinWarps) {
+      args.state_products[(place + chunk_after(done + i)) * kJoinWarps + word.index / 32] = sum;
     }
 #endif
   }
-  if (!kGradient || !segment.first_of_all || args.initial_gradient == nullptr) return;
+  if (!segment.first_of_all || args.initial_gradient == nullptr) return;
   add_segment(0);
   if (!word.valid) return;
   float* target = word.number < sums_size
@@ -293,20 +271,4 @@ __device__ __forceinline__ void join(const Arguments& args) {
   for (int n = 0; n < kWordNumbers; n++) {
     if (n < word.count()) target[n] = carry[n] * multiplicity;
   }
-}
-
-#if !WGMMA
-// Adds to each segment's states what precedes the segment. There are at most 256 segments.
-// Grid (kJoinWords / 256 rounded up, segments, batch * key_heads).
-extern "C" __global__ __launch_bounds__(kJoinThreads)
-void join_states(const __grid_constant__ Arguments args) {
-  join<false>(args);
-}
-#endif
-
-// Adds to each segment's gradients what follows the segment, and leaves the products with the
-// states, and the gradient of the initial state. Same grid.
-extern "C" __global__ __launch_bounds__(kJoinThreads, 3)
-void join_gradients(const __grid_constant__ Arguments args) {
-  join<true>(args);
 }
