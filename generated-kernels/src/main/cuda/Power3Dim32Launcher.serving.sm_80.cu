@@ -6,9 +6,9 @@
 
 // Power attention, serving: what prefill and decode need beside the forward kernels.
 //
-//   decode_rows_N  one token's y, in parts: each block reads some features of the state and some
-//                  tokens of the window, for up to N query rows at a time (N = 1, 4, 8)
-//   decode_output  adds the parts, and the token to the window
+//   decode_rows_N  one token's y: each block reads some features of the state and some tokens of the
+//                  window, for up to N query rows at a time (N = 1, 4, 8); the last one of a head adds
+//                  what all have found, and the token to the window
 //   fold_window    takes the oldest tokens of each window into the state
 //   window_join    the latest tokens of each window, followed by those of a prefill call
 //   window_store   the latest of the joined tokens, back into the windows
@@ -102,6 +102,7 @@ struct ServingArguments {
   element* window_values;   // [batch, key_heads, kWindow, kHeadDim]
   float* window_gates;      // log gates [batch, key_heads, kWindow]
   int* spans;               // slot of the oldest token, number of tokens [batch, key_heads, 2]
+  uint32* arrivals;         // workspace [batch, key_heads]: blocks that are done; 0 between calls
   float* partials;          // workspace [batch, query_heads, splits, kPartialNumbers]
   element* joined_keys;     // workspace [batch, kHeld + tokens, key_heads, kHeadDim]
   element* joined_values;   // workspace, the same
@@ -410,6 +411,80 @@ void fold_window(const __grid_constant__ ServingArguments args) {
   }
 }
 
+// What the last of a head's blocks does when all have left their parts.
+
+constexpr int kPartialThreads = kPartialNumbers / 4;  // threads that read the numbers of one split
+constexpr int kOutputLanes = kDecodeThreads / kPartialThreads;
+
+// Called by all threads of a block when they have left its parts: whether all blocks of the head have.
+__device__ __forceinline__ bool is_last(const ServingArguments& args, int batch_head) {
+  __shared__ bool last;
+  __syncthreads();  // the block's parts are written
+  if (threadIdx.x == 0) {
+    __threadfence();
+    last = atomicAdd(&args.arrivals[batch_head], 1u) + 1 == (uint32)args.splits;
+    if (last) args.arrivals[batch_head] = 0;  // for the next call
+    __threadfence();
+  }
+  __syncthreads();
+  return last;
+}
+
+// Adds the parts of a query row, one of the whole batch's, in the same order each time, and writes
+// its y.
+__device__ __forceinline__ void write_output(
+    const ServingArguments& args, ServingShared& shared, int64 row) {
+  float(*parts)[kPartialNumbers] =
+      reinterpret_cast<float(*)[kPartialNumbers]>(&shared.values[0][0]);
+  const float* partials = args.partials + row * args.splits * kPartialNumbers;
+  const int lane = threadIdx.x / kPartialThreads;
+  const int number = threadIdx.x % kPartialThreads * 4;
+  __syncthreads();  // the last row is written
+  if (lane < kOutputLanes) {
+    float4 sum = make_float4(0, 0, 0, 0);
+#pragma unroll 4
+    for (int64 split = lane; split < args.splits; split += kOutputLanes) {
+      const float4 part =
+          __ldcg(reinterpret_cast<const float4*>(&partials[split * kPartialNumbers + number]));
+      sum.x += part.x;
+      sum.y += part.y;
+      sum.z += part.z;
+      sum.w += part.w;
+    }
+    *reinterpret_cast<float4*>(&parts[lane][number]) = sum;
+  }
+  __syncthreads();  // all lanes' sums are there
+  if (threadIdx.x >= kHeadDim) return;
+  float sum = 0;
+#pragma unroll
+  for (int l = 0; l < kOutputLanes; l++) sum += parts[l][threadIdx.x];
+  const float factor = (float)args.output_scale;
+  element* y = args.y + row / args.query_heads * args.y_strides.batch +
+               row % args.query_heads * args.y_strides.head;
+  y[threadIdx.x] = element_of(sum * factor);
+}
+
+// Puts the new token into the window of its head, of which the first `folded` are in the state.
+__device__ __forceinline__ void append_token(
+    const ServingArguments& args, const Window& window, int folded) {
+  const int64 batch = window.batch_head / (int)args.key_heads;
+  const int64 head = window.batch_head % (int)args.key_heads;
+  const int64 slot = window.slot(window.length);
+  const int d = threadIdx.x;
+  if (d < kHeadDim) {
+    args.window_keys[slot * kHeadDim + d] =
+        args.k[batch * args.k_strides.batch + head * args.k_strides.head + d];
+    args.window_values[slot * kHeadDim + d] =
+        args.v[batch * args.v_strides.batch + head * args.v_strides.head + d];
+  }
+  if (d == 0) {
+    args.window_gates[slot] =
+        args.log_gate[batch * args.gate_strides.batch + head * args.gate_strides.head];
+    args.spans[2 * window.batch_head] = (window.first + folded) % kWindow;
+    args.spans[2 * window.batch_head + 1] = window.length - folded + 1;
+  }
+}
+
 // What a thread gathers of kRows query rows: four value columns of y over its features and tokens,
 // and the weights of its own items.
 template <int kRows>
@@ -472,7 +547,7 @@ struct DecodeRows {
 };
 
 // rows += phi(Q) S over a block's features. What a thread reads of S next is under way while it adds
-// what it has read.
+// what it has read. It is read once, so it need not stay in a cache.
 template <int kRows>
 __device__ __forceinline__ void add_state(
     DecodeRows<kRows>& rows, const ServingArguments& args, ServingShared& shared,
@@ -485,7 +560,10 @@ __device__ __forceinline__ void add_state(
   const auto read = [&](float4 (&state)[Rows::kReads], int first) {
 #pragma unroll
     for (int r = 0; r < Rows::kReads; r++) {
-      state[r] = load_state(sums, first + r * kFeatureLanes + lane);
+      const int feature = first + r * kFeatureLanes + lane;
+      state[r] = feature < kFeatures ? __ldcs(reinterpret_cast<const float4*>(
+                                           sums + (int64)feature * kHeadDim))
+                                     : make_float4(0, 0, 0, 0);
     }
   };
   float4 state[Rows::kReads];
@@ -653,7 +731,8 @@ __device__ __forceinline__ void load_queries(
 }
 
 // One block's part of a token's y: of all query rows of a key/value head, kRows at a time. Where the
-// window is full, its older half first goes into the block's features of the state.
+// window is full, its older half first goes into the block's features of the state. The last of a
+// head's blocks writes y.
 template <int kRows>
 __device__ __forceinline__ void decode(const ServingArguments& args) {
   ServingShared& shared = *reinterpret_cast<ServingShared*>(shared_memory);
@@ -661,6 +740,7 @@ __device__ __forceinline__ void decode(const ServingArguments& args) {
   const Window window(args, place.batch_head);
   const int folded = window.length == kWindow ? kHeld : 0;
   const int group = (int)(args.query_heads / args.key_heads);
+  const TokenRange tokens(folded, window.length, place.split, (int)args.splits);
   load_queries<kRows>(args, shared, place.batch_head, 0, group);
   const int64 batch = place.batch_head / (int)args.key_heads;
   const int64 head = place.batch_head % (int)args.key_heads;
@@ -689,13 +769,18 @@ __device__ __forceinline__ void decode(const ServingArguments& args) {
 #pragma unroll
       for (int c = 0; c < 4; c++) rows.sums[r][c] *= decay;
     }
-    const TokenRange tokens(folded, window.length, place.split, (int)args.splits);
     add_tokens(rows, args, shared, window, tokens, gates);
     const int64 query_row = (int64)place.batch_head * group + row;
     store_partials(
         rows, args, shared,
         args.partials + (query_row * args.splits + place.split) * kPartialNumbers, valid, decay);
   }
+
+  if (!is_last(args, place.batch_head)) return;
+  for (int row = 0; row < group; row++) {
+    write_output(args, shared, (int64)place.batch_head * group + row);
+  }
+  append_token(args, window, folded);
 }
 
 // Grid (splits, batch * key_heads as x = split + splits * head). The more blocks a multiprocessor
@@ -713,68 +798,6 @@ void decode_rows_4(const __grid_constant__ ServingArguments args) {
 extern "C" __global__ __launch_bounds__(kDecodeThreads, 2)
 void decode_rows_8(const __grid_constant__ ServingArguments args) {
   decode<8>(args);
-}
-
-constexpr int kOutputThreads = 256;
-constexpr int kPartialThreads = kPartialNumbers / 4;  // threads that read the numbers of one split
-constexpr int kOutputLanes = kOutputThreads / kPartialThreads;
-
-// Puts a new token into the window of its head, after those that decode_rows has left there.
-__device__ __forceinline__ void append_token(
-    const ServingArguments& args, int64 batch, int64 head) {
-  const int batch_head = (int)(batch * args.key_heads + head);
-  const Window window(args, batch_head);
-  const int folded = window.length == kWindow ? kHeld : 0;
-  __syncthreads();  // everyone has read the span
-  const int64 slot = window.slot(window.length);
-  const int d = threadIdx.x;
-  if (d < kHeadDim) {
-    args.window_keys[slot * kHeadDim + d] =
-        args.k[batch * args.k_strides.batch + head * args.k_strides.head + d];
-    args.window_values[slot * kHeadDim + d] =
-        args.v[batch * args.v_strides.batch + head * args.v_strides.head + d];
-  }
-  if (d == 0) {
-    args.window_gates[slot] =
-        args.log_gate[batch * args.gate_strides.batch + head * args.gate_strides.head];
-    args.spans[2 * batch_head] = (window.first + folded) % kWindow;
-    args.spans[2 * batch_head + 1] = window.length - folded + 1;
-  }
-}
-
-// Adds a query row's parts, in the same order each time, and writes its y. The first row of a
-// key/value head puts the token into the window. Grid (batch * query_heads).
-extern "C" __global__ __launch_bounds__(kOutputThreads)
-void decode_output(const __grid_constant__ ServingArguments args) {
-  __shared__ __align__(16) float parts[kOutputLanes][kPartialNumbers];
-  const int64 batch = blockIdx.x / args.query_heads;
-  const int64 query_head = blockIdx.x % args.query_heads;
-  const int64 group = args.query_heads / args.key_heads;
-  const float* partials = args.partials + blockIdx.x * args.splits * kPartialNumbers;
-  const int lane = threadIdx.x / kPartialThreads;
-  const int number = threadIdx.x % kPartialThreads * 4;
-  if (lane < kOutputLanes) {
-    float4 sum = make_float4(0, 0, 0, 0);
-#pragma unroll 4
-    for (int64 split = lane; split < args.splits; split += kOutputLanes) {
-      const float4 part =
-          *reinterpret_cast<const float4*>(&partials[split * kPartialNumbers + number]);
-      sum.x += part.x;
-      sum.y += part.y;
-      sum.z += part.z;
-      sum.w += part.w;
-    }
-    *reinterpret_cast<float4*>(&parts[lane][number]) = sum;
-  }
-  if (query_head % group == 0) append_token(args, batch, query_head / group);
-  __syncthreads();  // all lanes' sums are there
-  if (threadIdx.x >= kHeadDim) return;
-  float sum = 0;
-#pragma unroll
-  for (int l = 0; l < kOutputLanes; l++) sum += parts[l][threadIdx.x];
-  const float factor = (float)args.output_scale;
-  element* y = args.y + batch * args.y_strides.batch + query_head * args.y_strides.head;
-  y[threadIdx.x] = element_of(sum * factor);
 }
 
 constexpr int kCopyThreads = 256;

@@ -43,7 +43,7 @@ class CatalogueCompilationTest {
         return List.of("state_gradient_walk", "query_gradients", "key_gradients");
       }
       return file.contains(".serving.")
-          ? List.of("decode_rows_1", "decode_output", "fold_window")
+          ? List.of("decode_rows_1", "fold_window")
           : List.of("state_pass", "joint_tokens", "output_pass", "attention");
     }
   }

@@ -157,7 +157,7 @@ class GradientArgumentsTest {
             new Place(1),
             new Place(2),
             new WindowView(128, new Place(3), new Place(4), new Place(5), new Place(6)));
-    ByteBuffer serving = ServingArguments.of(state, 1, 1, new DecodePlan(1, 2304, 1));
+    ByteBuffer serving = ServingArguments.of(state, 1, 1, new DecodePlan(1, 2304, 4, 1));
     ByteBuffer servingBefore = copy(serving);
     BackwardProblem problem = problem(true);
     GradientPlan plan = GradientPlan.of(problem, TILING, 132);

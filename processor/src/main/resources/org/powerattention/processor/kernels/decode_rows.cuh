@@ -66,7 +66,7 @@ struct DecodeRows {
 };
 
 // rows += phi(Q) S over a block's features. What a thread reads of S next is under way while it adds
-// what it has read.
+// what it has read. It is read once, so it need not stay in a cache.
 template <int kRows>
 __device__ __forceinline__ void add_state(
     DecodeRows<kRows>& rows, const ServingArguments& args, ServingShared& shared,
@@ -79,7 +79,10 @@ __device__ __forceinline__ void add_state(
   const auto read = [&](float4 (&state)[Rows::kReads], int first) {
 #pragma unroll
     for (int r = 0; r < Rows::kReads; r++) {
-      state[r] = load_state(sums, first + r * kFeatureLanes + lane);
+      const int feature = first + r * kFeatureLanes + lane;
+      state[r] = feature < kFeatures ? __ldcs(reinterpret_cast<const float4*>(
+                                           sums + (int64)feature * kHeadDim))
+                                     : make_float4(0, 0, 0, 0);
     }
   };
 #if NORMALIZED
@@ -300,7 +303,8 @@ __device__ __forceinline__ void load_queries(
 }
 
 // One block's part of a token's y: of all query rows of a key/value head, kRows at a time. Where the
-// window is full, its older half first goes into the block's features of the state.
+// window is full, its older half first goes into the block's features of the state. The last of a
+// head's blocks writes y.
 template <int kRows>
 __device__ __forceinline__ void decode(const ServingArguments& args) {
   ServingShared& shared = *reinterpret_cast<ServingShared*>(shared_memory);
@@ -308,6 +312,7 @@ __device__ __forceinline__ void decode(const ServingArguments& args) {
   const Window window(args, place.batch_head);
   const int folded = window.length == kWindow ? kHeld : 0;
   const int group = (int)(args.query_heads / args.key_heads);
+  const TokenRange tokens(folded, window.length, place.split, (int)args.splits);
   load_queries<kRows>(args, shared, place.batch_head, 0, group);
 #if GATED
   const int64 batch = place.batch_head / (int)args.key_heads;
@@ -340,13 +345,18 @@ __device__ __forceinline__ void decode(const ServingArguments& args) {
       for (int c = 0; c < 4; c++) rows.sums[r][c] *= decay;
     }
 #endif
-    const TokenRange tokens(folded, window.length, place.split, (int)args.splits);
     add_tokens(rows, args, shared, window, tokens, gates);
     const int64 query_row = (int64)place.batch_head * group + row;
     store_partials(
         rows, args, shared,
         args.partials + (query_row * args.splits + place.split) * kPartialNumbers, valid, decay);
   }
+
+  if (!is_last(args, place.batch_head)) return;
+  for (int row = 0; row < group; row++) {
+    write_output(args, shared, (int64)place.batch_head * group + row);
+  }
+  append_token(args, window, folded);
 }
 
 // Grid (splits, batch * key_heads as x = split + splits * head). The more blocks a multiprocessor

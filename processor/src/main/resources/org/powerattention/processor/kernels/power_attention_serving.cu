@@ -1,8 +1,8 @@
 // Power attention, serving: what prefill and decode need beside the forward kernels.
 //
-//   decode_rows_N  one token's y, in parts: each block reads some features of the state and some
-//                  tokens of the window, for up to N query rows at a time (N = 1, 4, 8)
-//   decode_output  adds the parts, and the token to the window
+//   decode_rows_N  one token's y: each block reads some features of the state and some tokens of the
+//                  window, for up to N query rows at a time (N = 1, 4, 8); the last one of a head adds
+//                  what all have found, and the token to the window
 //   fold_window    takes the oldest tokens of each window into the state
 //   window_join    the latest tokens of each window, followed by those of a prefill call
 //   window_store   the latest of the joined tokens, back into the windows
@@ -26,6 +26,6 @@
 #include "feature_walk.cuh"
 #include "window.cuh"
 #include "fold.cuh"
-#include "decode_rows.cuh"
 #include "decode_output.cuh"
+#include "decode_rows.cuh"
 #include "joined_tokens.cuh"

@@ -14,6 +14,7 @@ struct ServingArguments {
   element* window_values;   // [batch, key_heads, kWindow, kHeadDim]
   float* window_gates;      // log gates [batch, key_heads, kWindow]
   int* spans;               // slot of the oldest token, number of tokens [batch, key_heads, 2]
+  uint32* arrivals;         // workspace [batch, key_heads]: blocks that are done; 0 between calls
   float* partials;          // workspace [batch, query_heads, splits, kPartialNumbers]
   element* joined_keys;     // workspace [batch, kHeld + tokens, key_heads, kHeadDim]
   element* joined_values;   // workspace, the same

@@ -124,7 +124,7 @@ final class KernelSourcesTest {
       }
       case SERVING -> {
         kernels.addAll(List.of("decode_rows_1", "decode_rows_4", "decode_rows_8"));
-        kernels.addAll(List.of("decode_output", "fold_window", "window_join", "window_store"));
+        kernels.addAll(List.of("fold_window", "window_join", "window_store"));
       }
     }
     assertThat(ENTRY.matcher(source.code()).results().map(match -> match.group(1)).toList())

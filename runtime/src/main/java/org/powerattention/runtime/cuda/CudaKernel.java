@@ -24,6 +24,26 @@ final class CudaKernel {
   }
 
   /**
+   * Returns how many of the kernel's blocks a multiprocessor holds.
+   *
+   * @param threads threads of a block
+   * @param sharedBytes dynamic shared memory of a block, in bytes
+   */
+  int blocksPerMultiprocessor(int threads, int sharedBytes) {
+    int[] blocks = {0};
+    context.run(
+        () ->
+            context.check(
+                context
+                    .calls()
+                    .cuOccupancyMaxActiveBlocksPerMultiprocessor(
+                        blocks, function, threads, sharedBytes),
+                "cuOccupancyMaxActiveBlocksPerMultiprocessor",
+                where));
+    return blocks[0];
+  }
+
+  /**
    * Enqueues the kernel. The context must be current, as it is within {@link CudaContext#run}.
    *
    * @param gridX blocks along the first dimension, up to 2^31 - 1

@@ -13,7 +13,6 @@ import org.powerattention.runtime.spi.WindowView;
 
 /** Launches the kernels of {@code power_attention_serving.cu} of one program. */
 final class CudaServing {
-  private static final int OUTPUT_THREADS = 256; // kOutputThreads of decode_output.cuh
   private static final int COPY_THREADS = 256; // kCopyThreads of joined_tokens.cuh
   private static final int COPY_ELEMENTS = 4; // of one of them: struct Quad of elements.cuh
 
@@ -21,10 +20,9 @@ final class CudaServing {
   private final ServingTiling tiling;
   private final CudaBackend backend;
   private final CudaForward forward;
-  private final CudaKernel decodeRows1;
-  private final CudaKernel decodeRows4;
-  private final CudaKernel decodeRows8;
-  private final CudaKernel decodeOutput;
+  private final DecodeKernel decodeRows1;
+  private final DecodeKernel decodeRows4;
+  private final DecodeKernel decodeRows8;
   private final CudaKernel foldWindow;
   private final CudaKernel windowJoin;
   private final CudaKernel windowStore;
@@ -44,18 +42,31 @@ final class CudaServing {
     this.tiling = tiling;
     this.backend = backend;
     this.forward = forward;
-    this.decodeRows1 = module.kernel("decode_rows_1", tiling.decodeSharedBytes());
-    this.decodeRows4 = module.kernel("decode_rows_4", tiling.decodeSharedBytes());
-    this.decodeRows8 = module.kernel("decode_rows_8", tiling.decodeSharedBytes());
-    this.decodeOutput = module.kernel("decode_output", 0);
+    this.decodeRows1 = decodeKernel(module, "decode_rows_1");
+    this.decodeRows4 = decodeKernel(module, "decode_rows_4");
+    this.decodeRows8 = decodeKernel(module, "decode_rows_8");
     this.foldWindow = module.kernel("fold_window", tiling.decodeSharedBytes());
     this.windowJoin = module.kernel("window_join", 0);
     this.windowStore = module.kernel("window_store", 0);
   }
 
+  /**
+   * A kernel of a decode call.
+   *
+   * @param places its blocks that the device holds at a time
+   */
+  private record DecodeKernel(CudaKernel kernel, long places) {}
+
+  private DecodeKernel decodeKernel(CudaModule module, String name) {
+    CudaKernel kernel = module.kernel(name, tiling.decodeSharedBytes());
+    long blocks =
+        kernel.blocksPerMultiprocessor(tiling.decodeThreads(), tiling.decodeSharedBytes());
+    return new DecodeKernel(kernel, blocks * backend.device().multiprocessors());
+  }
+
   private DecodePlan plan(int batch, int queryHeads, int keyHeads) {
-    return DecodePlan.of(
-        spec, tiling, batch, queryHeads, keyHeads, backend.device().multiprocessors());
+    long places = decodeRows(queryHeads / keyHeads).places;
+    return DecodePlan.of(spec, tiling, batch, queryHeads, keyHeads, places);
   }
 
   /** Returns the bytes of workspace of a decode call. */
@@ -77,17 +88,15 @@ final class CudaServing {
     DecodePlan plan = plan(problem.batch(), problem.queryHeads(), problem.keyHeads());
     ByteBuffer arguments = ServingArguments.of(problem, plan);
     walk(
-        decodeRows(problem.queryHeads() / problem.keyHeads()),
+        decodeRows(problem.queryHeads() / problem.keyHeads()).kernel,
         plan,
         (long) problem.batch() * problem.keyHeads(),
         stream,
         arguments);
-    decodeOutput.launch(
-        (long) problem.batch() * problem.queryHeads(), 1, 1, OUTPUT_THREADS, 0, stream, arguments);
   }
 
   /** Returns the kernel for the query heads of a key/value head; the last takes 8 at a time. */
-  private CudaKernel decodeRows(int group) {
+  private DecodeKernel decodeRows(int group) {
     if (group == 1) {
       return decodeRows1;
     }

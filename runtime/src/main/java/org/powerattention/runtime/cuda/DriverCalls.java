@@ -81,6 +81,9 @@ interface DriverCalls {
 
   int cuFuncSetAttribute(CUfunction function, int attribute, int value);
 
+  int cuOccupancyMaxActiveBlocksPerMultiprocessor(
+      int[] blocks, CUfunction function, int threads, long sharedBytes);
+
   int cuLaunchKernel(
       CUfunction function,
       int gridX,

@@ -180,6 +180,13 @@ final class JCudaDriverCalls implements DriverCalls {
   }
 
   @Override
+  public int cuOccupancyMaxActiveBlocksPerMultiprocessor(
+      int[] blocks, CUfunction function, int threads, long sharedBytes) {
+    return JCudaDriver.cuOccupancyMaxActiveBlocksPerMultiprocessor(
+        blocks, function, threads, sharedBytes);
+  }
+
+  @Override
   public int cuLaunchKernel(
       CUfunction function,
       int gridX,

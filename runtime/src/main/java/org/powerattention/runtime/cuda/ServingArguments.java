@@ -24,6 +24,7 @@ final class ServingArguments {
     putTensors(writer, problem.q(), problem.k(), problem.v(), problem.logG(), problem.y());
     putState(writer, problem.state());
     writer.put(problem.workspace());
+    writer.put(problem.workspace().address() + plan.partialsOffset());
     putJoined(writer, null, null);
     putStrides(writer, problem.q(), problem.k(), problem.v(), problem.logG(), problem.y());
     putSizes(writer, problem.batch(), 1, problem.queryHeads(), problem.keyHeads(), plan, 0);
@@ -41,7 +42,7 @@ final class ServingArguments {
     ArgumentWriter writer = new ArgumentWriter(BUFFERS);
     putTensors(writer, problem.q(), problem.k(), problem.v(), problem.logG(), problem.y());
     putState(writer, problem.state());
-    writer.put(0L);
+    writer.put(0L).put(0L);
     putJoined(writer, joined, workspace);
     putStrides(writer, problem.q(), problem.k(), problem.v(), problem.logG(), problem.y());
     putSizes(
@@ -60,7 +61,7 @@ final class ServingArguments {
     ArgumentWriter writer = new ArgumentWriter(BUFFERS);
     putTensors(writer, null, null, null, null, null);
     putState(writer, state);
-    writer.put(0L);
+    writer.put(0L).put(0L);
     putJoined(writer, null, null);
     putStrides(writer, null, null, null, null, null);
     putSizes(writer, batch, 0, keyHeads, keyHeads, plan, 0);

@@ -18,7 +18,7 @@ import org.powerattention.annotations.KernelSpec;
  * @param y output [b, 1, hq, d]
  * @param state the state, with a window
  * @param workspace at least {@link LoadedProgram#decodeWorkspaceBytes} bytes that belong to the
- *     state and are used by one call at a time
+ *     state and are used by one call at a time; zeros at first, and left as they are between calls
  * @param stream stream handle; 0 is the default stream
  */
 public record DecodeProblem(

@@ -9,10 +9,12 @@ import org.powerattention.runtime.ServingTiling;
 
 final class DecodePlanTest {
   private static final ServingTiling TILING = new ServingTiling(64, 256, 50_000, 68);
-  private static final int MULTIPROCESSORS = 132;
+
+  /** 132 multiprocessors hold four blocks each. */
+  private static final long PLACES = 4 * 132;
 
   private static DecodePlan plan(KernelSpec spec, int batch, int queryHeads, int keyHeads) {
-    return DecodePlan.of(spec, TILING, batch, queryHeads, keyHeads, MULTIPROCESSORS);
+    return DecodePlan.of(spec, TILING, batch, queryHeads, keyHeads, PLACES);
   }
 
   private static KernelSpec spec(int degree) {
@@ -21,20 +23,23 @@ final class DecodePlanTest {
 
   @Test
   void fewHeadsAreSplitIntoSingleSteps() {
-    // 2,304 features are 36 steps, fewer than the 132 blocks that each of 8 heads could have.
+    // 2,304 features are 36 steps, fewer than the 66 blocks that each of 8 heads could have.
     DecodePlan plan = plan(spec(2), 1, 8, 8);
     assertThat(plan.splits()).isEqualTo(36);
     assertThat(plan.splitFeatures()).isEqualTo(64);
-    assertThat(plan.workspaceBytes()).isEqualTo(8 * 36 * 68 * 4);
+    assertThat(plan.arrivalBytes()).isEqualTo(8 * 4);
+    assertThat(plan.partialBytes()).isEqualTo(8 * 36 * 68 * 4);
+    assertThat(plan.workspaceBytes()).isEqualTo(256 + 8 * 36 * 68 * 4);
   }
 
   @Test
-  void manyHeadsAreSplitJustSoThatMultiprocessorsAreBusy() {
-    // 1,056 blocks over 512 heads: 3 each, of 12 steps.
-    DecodePlan plan = plan(spec(2), 64, 32, 8);
-    assertThat(plan.splits()).isEqualTo(3);
-    assertThat(plan.splitFeatures()).isEqualTo(12 * 64);
-    assertThat(plan.workspaceBytes()).isEqualTo(64L * 32 * 3 * 68 * 4);
+  void manyHeadsAreSplitJustSoThatAllBlocksRunAtOnce() {
+    // 528 blocks over 64 heads: 8 each, of 5 steps.
+    DecodePlan plan = plan(spec(2), 8, 32, 8);
+    assertThat(plan.splits()).isEqualTo(8);
+    assertThat(plan.splitFeatures()).isEqualTo(5 * 64);
+    assertThat(plan.partialBytes()).isEqualTo(8L * 32 * 8 * 68 * 4);
+    assertThat(plan(spec(2), 64, 8, 8).splits()).isEqualTo(1);
     assertThat(plan(spec(2), 1024, 8, 8).splits()).isEqualTo(1);
   }
 

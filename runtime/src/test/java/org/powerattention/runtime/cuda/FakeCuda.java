@@ -14,9 +14,11 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.ToIntBiFunction;
+import java.util.regex.Pattern;
 import jcuda.NativePointerObject;
 import jcuda.Pointer;
 import jcuda.driver.CUdevice_attribute;
+import jcuda.driver.CUresult;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.BackwardTiling;
 import org.powerattention.runtime.ForwardTiling;
@@ -40,6 +42,13 @@ public final class FakeCuda {
           "cuStreamEndCapture", "cuGraphDestroy",
           "cuGraphInstantiate", "cuGraphExecDestroy",
           "cuModuleLoadData", "cuModuleUnload");
+
+  /** Functions that need no current context; all others of these bindings do. */
+  private static final Pattern WITHOUT_CONTEXT =
+      Pattern.compile("cuInit|cuDriverGetVersion|cuDevice\\w+|cuCtxPushCurrent");
+
+  /** How many contexts each thread has made current and not left. */
+  private final ThreadLocal<Integer> contexts = ThreadLocal.withInitial(() -> 0);
 
   /** What fails, by the function's name: a CUresult or nvrtcResult. */
   public final Map<String, Integer> failures = new HashMap<>();
@@ -135,6 +144,9 @@ public final class FakeCuda {
     if (failures.containsKey(name)) {
       return failures.get(name);
     }
+    if (contexts.get() == 0 && !WITHOUT_CONTEXT.matcher(name).matches()) {
+      return CUresult.CUDA_ERROR_INVALID_CONTEXT;
+    }
     if (ENDS.containsKey(name)) {
       // A captured graph is the second argument, all else the first.
       Object made = arguments[name.equals("cuStreamEndCapture") ? 1 : 0];
@@ -149,8 +161,11 @@ public final class FakeCuda {
       open.remove(valueOf((NativePointerObject) arguments[0]));
     }
     switch (name) {
+      case "cuCtxPushCurrent" -> contexts.set(contexts.get() + 1);
+      case "cuCtxPopCurrent" -> contexts.set(contexts.get() - 1);
       case "cuDriverGetVersion" -> ((int[]) arguments[0])[0] = driverVersion;
       case "cuDeviceGetCount" -> ((int[]) arguments[0])[0] = devices;
+      case "cuOccupancyMaxActiveBlocksPerMultiprocessor" -> ((int[]) arguments[0])[0] = 4;
       case "cuDeviceTotalMem" -> ((long[]) arguments[0])[0] = 80L << 30;
       case "cuModuleLoadData" -> modules.add((byte[]) arguments[1]);
       case "cuModuleGetFunction" -> {

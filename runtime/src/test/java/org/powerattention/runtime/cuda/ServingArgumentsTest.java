@@ -52,7 +52,7 @@ final class ServingArgumentsTest {
   }
 
   private static List<Long> longs(ByteBuffer buffer, int count) {
-    assertThat(buffer.remaining()).isEqualTo(38 * 8);
+    assertThat(buffer.remaining()).isEqualTo(39 * 8);
     List<Long> values = new ArrayList<>();
     for (int i = 0; i < count; i++) {
       values.add(buffer.getLong(i * 8));
@@ -77,18 +77,50 @@ final class ServingArgumentsTest {
             STATE,
             at(1200),
             0);
-    ByteBuffer buffer = ServingArguments.of(problem, new DecodePlan(5, 640, 0));
+    ByteBuffer buffer = ServingArguments.of(problem, new DecodePlan(5, 640, 6 * 4, 0));
 
-    assertThat(longs(buffer, 37))
+    assertThat(longs(buffer, 38))
         .containsExactly(
-            106L, 206L, 306L, 412L, 506L, // q, k, v, log_gate, y
-            600L, 700L, 800L, 900L, 1000L, 1100L, // sums, key_sums, window, spans
-            1200L, 0L, 0L, 0L, // partials, joined
-            10L, 11L, 12L, 20L, 21L, 22L, 30L, 31L, 32L, 40L, 41L, 42L, 50L, 51L, 52L, // strides
-            3L, 1L, 8L, 2L, // batch, tokens, query_heads, key_heads
-            5L, 640L, 0L) // splits, split_features, kept
+            106L,
+            206L,
+            306L,
+            412L,
+            506L, // q, k, v, log_gate, y
+            600L,
+            700L,
+            800L,
+            900L,
+            1000L,
+            1100L, // sums, key_sums, window, spans
+            1200L,
+            1200L + 256,
+            0L,
+            0L,
+            0L, // arrivals, partials, joined
+            10L,
+            11L,
+            12L,
+            20L,
+            21L,
+            22L,
+            30L,
+            31L,
+            32L,
+            40L,
+            41L,
+            42L,
+            50L,
+            51L,
+            52L, // strides
+            3L,
+            1L,
+            8L,
+            2L, // batch, tokens, query_heads, key_heads
+            5L,
+            640L,
+            0L) // splits, split_features, kept
         .inOrder();
-    assertThat(buffer.getDouble(37 * 8)).isEqualTo(0.25);
+    assertThat(buffer.getDouble(38 * 8)).isEqualTo(0.25);
   }
 
   @Test
@@ -111,24 +143,27 @@ final class ServingArgumentsTest {
             0);
     JoinedTokens joined = JoinedTokens.of(SPEC, 3, 64 + 7, 2);
     List<Long> values =
-        longs(ServingArguments.of(problem, new DecodePlan(5, 640, 0), 64, joined, at(4096)), 37);
+        longs(
+            ServingArguments.of(problem, new DecodePlan(5, 640, 6 * 4, 0), 64, joined, at(4096)),
+            38);
 
     // 3 x 71 x 2 rows of 128 bytes are a multiple of 256.
     long rows = 3 * 71 * 2 * 128;
-    assertThat(values.subList(11, 15))
-        .containsExactly(0L, 4096L, 4096 + rows, 4096 + 2 * rows)
+    assertThat(values.subList(11, 16))
+        .containsExactly(0L, 0L, 4096L, 4096 + rows, 4096 + 2 * rows)
         .inOrder();
-    assertThat(values.subList(30, 37)).containsExactly(3L, 7L, 8L, 2L, 5L, 640L, 64L).inOrder();
+    assertThat(values.subList(31, 38)).containsExactly(3L, 7L, 8L, 2L, 5L, 640L, 64L).inOrder();
   }
 
   @Test
   void foldHasTheStateAlone() {
-    List<Long> values = longs(ServingArguments.of(STATE, 3, 2, new DecodePlan(5, 640, 0)), 37);
+    List<Long> values =
+        longs(ServingArguments.of(STATE, 3, 2, new DecodePlan(5, 640, 6 * 4, 0)), 38);
     assertThat(values.subList(0, 5)).containsExactly(0L, 0L, 0L, 0L, 0L);
     assertThat(values.subList(5, 11))
         .containsExactly(600L, 700L, 800L, 900L, 1000L, 1100L)
         .inOrder();
-    assertThat(values.subList(30, 37)).containsExactly(3L, 0L, 2L, 2L, 5L, 640L, 0L).inOrder();
+    assertThat(values.subList(31, 38)).containsExactly(3L, 0L, 2L, 2L, 5L, 640L, 0L).inOrder();
   }
 
   @Test
@@ -137,7 +172,7 @@ final class ServingArgumentsTest {
     IllegalArgumentException e =
         Assertions.assertThrows(
             IllegalArgumentException.class,
-            () -> ServingArguments.of(sums, 3, 2, new DecodePlan(5, 640, 0)));
+            () -> ServingArguments.of(sums, 3, 2, new DecodePlan(5, 640, 6 * 4, 0)));
     assertThat(e).hasMessageThat().contains("newState");
   }
 
