@@ -98,14 +98,15 @@ public record KernelSpec(
   /**
    * Returns the chunk that minimises time per token by the cost model: a token's share of writing
    * and reading one bf16 state per chunk, plus the attention within the chunk. The minimum of
-   * {@code a / c + b c} is at {@code sqrt(a / b)}; it is rounded to the nearest power of two.
+   * {@code a / c + b c} is at {@code sqrt(a / b)}; it is rounded to the nearest power of two, at
+   * least 256, below which blocks of rows are cut short.
    */
   public static int recommendedChunk(int degree, int headDim, boolean normalized) {
     double columns = valueColumns(headDim, normalized);
     double stateTraffic = 4.0 * FeatureMap.of(degree, headDim).size() * columns * FLOPS_PER_BYTE;
     double chunk = Math.sqrt(stateTraffic / (headDim + columns));
     int exponent = (int) Math.round(Math.log(chunk) / Math.log(2));
-    return 1 << Math.max(6, Math.min(exponent, 14));
+    return 1 << Math.max(8, Math.min(exponent, 14));
   }
 
   /**

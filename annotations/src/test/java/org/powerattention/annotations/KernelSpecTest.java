@@ -102,8 +102,8 @@ final class KernelSpecTest {
         for (boolean normalized : new boolean[] {false, true}) {
           int recommended = KernelSpec.recommendedChunk(degree, headDim, normalized);
           assertThat(Integer.bitCount(recommended)).isEqualTo(1);
-          assertThat(recommended).isIn(Range.closed(64, 16_384));
-          for (int chunk = 64; chunk <= 16_384; chunk *= 2) {
+          assertThat(recommended).isIn(Range.closed(256, 16_384));
+          for (int chunk = 256; chunk <= 16_384; chunk *= 2) {
             assertWithMessage(
                     "degree %s, headDim %s, normalized %s: chunk %s against %s",
                     degree, headDim, normalized, recommended, chunk)
