@@ -21,12 +21,15 @@ final class Families {
           new Case(Operator.POWER_2_DIM_64, Form.ATTENTION, 4, 4096, 8),
           new Case(Operator.POWER_2_DIM_128, Form.CHUNKED, 1, 65_536, 8),
           new Case(Operator.POWER_2_DIM_32, Form.CHUNKED, 1, 65_536, 8),
-          new Case(Operator.POWER_1_DIM_64, Form.CHUNKED, 1, 65_536, 8));
+          new Case(Operator.POWER_1_DIM_64, Form.CHUNKED, 1, 65_536, 8),
+          new Case(Operator.POWER_1_DIM_128, Form.CHUNKED, 1, 65_536, 8));
 
   private static final List<Case> TRAINING =
       List.of(
           new Case(Operator.POWER_2_DIM_64, Form.CHUNKED, 1, 65_536, 8),
-          new Case(Operator.POWER_2_DIM_128, Form.CHUNKED, 1, 65_536, 8));
+          new Case(Operator.POWER_2_DIM_128, Form.CHUNKED, 1, 65_536, 8),
+          new Case(Operator.POWER_2_DIM_32, Form.CHUNKED, 1, 65_536, 8),
+          new Case(Operator.POWER_1_DIM_64, Form.CHUNKED, 1, 65_536, 8));
 
   private final Accelerator device;
   private final GpuClock clock;
