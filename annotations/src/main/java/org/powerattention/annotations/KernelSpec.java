@@ -87,6 +87,44 @@ public record KernelSpec(
     }
   }
 
+  // The methods that a record has by itself are linked at their first use, which takes a program's
+  // start some 25 ms.
+
+  @Override
+  public boolean equals(Object other) {
+    return other == this
+        || other instanceof KernelSpec spec
+            && degree == spec.degree
+            && headDim == spec.headDim
+            && chunk == spec.chunk
+            && dtype == spec.dtype
+            && gated == spec.gated
+            && normalized == spec.normalized;
+  }
+
+  @Override
+  public int hashCode() {
+    int numbers = (degree * 31 + headDim) * 31 + chunk;
+    return (numbers * 31 + dtype.hashCode()) * 4 + (gated ? 2 : 0) + (normalized ? 1 : 0);
+  }
+
+  @Override
+  public String toString() {
+    return "KernelSpec[degree="
+        + degree
+        + ", headDim="
+        + headDim
+        + ", chunk="
+        + chunk
+        + ", dtype="
+        + dtype
+        + ", gated="
+        + gated
+        + ", normalized="
+        + normalized
+        + "]";
+  }
+
   /** Returns the spec of a declaration, with {@link PowerAttention#AUTOMATIC} resolved. */
   public static KernelSpec of(
       int degree, int headDim, int chunk, DType dtype, boolean gated, boolean normalized) {

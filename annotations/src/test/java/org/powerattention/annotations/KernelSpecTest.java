@@ -96,6 +96,29 @@ final class KernelSpecTest {
   }
 
   @Test
+  void specsAreEqualIfAllThatTheyHoldIs() {
+    KernelSpec spec = new KernelSpec(2, 64, 1024, DType.BF16, true, true);
+    KernelSpec same = new KernelSpec(2, 64, 1024, DType.BF16, true, true);
+    assertThat(same).isEqualTo(spec);
+    assertThat(same.hashCode()).isEqualTo(spec.hashCode());
+    assertThat(spec.equals(null)).isFalse();
+    for (KernelSpec other :
+        List.of(
+            new KernelSpec(4, 64, 1024, DType.BF16, true, true),
+            new KernelSpec(2, 32, 1024, DType.BF16, true, true),
+            new KernelSpec(2, 64, 512, DType.BF16, true, true),
+            new KernelSpec(2, 64, 1024, DType.FP16, true, true),
+            new KernelSpec(2, 64, 1024, DType.BF16, false, true),
+            new KernelSpec(2, 64, 1024, DType.BF16, true, false))) {
+      assertThat(other).isNotEqualTo(spec);
+    }
+    assertThat(spec.toString())
+        .isEqualTo(
+            "KernelSpec[degree=2, headDim=64, chunk=1024, dtype=BF16, gated=true,"
+                + " normalized=true]");
+  }
+
+  @Test
   void noOtherPowerOfTwoHasALowerModelledCostThanTheRecommendedChunk() {
     for (int degree = 1; degree <= 4; degree++) {
       for (int headDim = 16; headDim <= 128; headDim += 16) {

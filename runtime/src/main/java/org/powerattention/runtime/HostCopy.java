@@ -39,8 +39,12 @@ final class HostCopy {
     this.staging = staging;
     this.capacity = staging.capacity() / dtype.bytes();
     List<long[]> dimensions = merged(layout);
-    this.shape = dimensions.stream().mapToLong(dimension -> dimension[0]).toArray();
-    this.strides = dimensions.stream().mapToLong(dimension -> dimension[1]).toArray();
+    this.shape = new long[dimensions.size()];
+    this.strides = new long[dimensions.size()];
+    for (int i = 0; i < shape.length; i++) {
+      shape[i] = dimensions.get(i)[0];
+      strides[i] = dimensions.get(i)[1];
+    }
   }
 
   /** Copies all elements of a layout, to the device or from it. */

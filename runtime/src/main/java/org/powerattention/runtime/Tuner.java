@@ -86,7 +86,9 @@ final class Tuner {
       case ATTENTION -> false;
       case CHUNKED -> true;
       case AUTOMATIC -> {
-        Tuning tuning = sizes.packed() == null ? tunings.get(sizes.shape()) : null;
+        // Hashing a record for the first time takes a program's start some milliseconds.
+        boolean none = sizes.packed() != null || tunings.isEmpty();
+        Tuning tuning = none ? null : tunings.get(sizes.shape());
         yield tuning == null
             ? sizes.tokens() >= spec.crossoverTokens()
             : tuning.form() == Form.CHUNKED;

@@ -40,7 +40,10 @@ record Span(int firstSequence, int sequences, int firstToken, int tokens) {
    * @param body carries out a span with a number of threads
    */
   static void forEach(List<Span> spans, ToDoubleFunction<Span> flops, ObjIntConsumer<Span> body) {
-    double total = spans.stream().mapToDouble(flops).sum();
+    double total = 0;
+    for (Span span : spans) {
+      total += flops.applyAsDouble(span);
+    }
     int threads = total < LEAST_PARALLEL_FLOPS ? 1 : Parallel.available();
     List<Span> small = new ArrayList<>();
     for (Span span : spans) {

@@ -68,7 +68,8 @@ final class CudaForward {
 
   /** Returns how many chunks a segment of a call is to have, or 0. */
   long chosenSegment(CallShape shape, boolean chunked, @Nullable PackedView packed) {
-    return chunked && packed == null ? chosenSegments.getOrDefault(shape, 0L) : 0;
+    boolean none = !chunked || packed != null || chosenSegments.isEmpty();
+    return none ? 0 : chosenSegments.getOrDefault(shape, 0L);
   }
 
   /** Returns the features of one thread block of the state pass. */

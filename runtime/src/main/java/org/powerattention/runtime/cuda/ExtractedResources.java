@@ -11,8 +11,8 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
-import java.util.Locale;
 import java.util.jar.JarEntry;
 import java.util.zip.CRC32;
 import java.util.zip.CheckedInputStream;
@@ -49,7 +49,7 @@ final class ExtractedResources {
       all.update(ByteBuffer.allocate(16).putLong(fingerprint.size).putLong(fingerprint.crc).flip());
     }
     String first = fileName(resources.get(0));
-    Path directory = parent.resolve(String.format(Locale.ROOT, "%s-%08x", first, all.getValue()));
+    Path directory = parent.resolve(first + "-" + HexFormat.of().toHexDigits(all.getValue(), 8));
     Files.createDirectories(directory);
     for (int i = 0; i < resources.size(); i++) {
       Path file = directory.resolve(fileName(resources.get(i)));

@@ -9,6 +9,7 @@ import java.util.List;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.powerattention.runtime.FirstCall;
 
 /** Profiling ranges in processes that ask for them, from a library that prints them. */
 final class NvtxTest {
@@ -22,8 +23,7 @@ final class NvtxTest {
   @TempDir private Path directory;
 
   private static JavaProcess firstCall(String library) throws Exception {
-    return JavaProcess.start(
-        "", List.of("-Dpowerattention.nvtx=" + library), StartTest.FirstCall.class);
+    return JavaProcess.start("", List.of("-Dpowerattention.nvtx=" + library), FirstCall.class);
   }
 
   @Test

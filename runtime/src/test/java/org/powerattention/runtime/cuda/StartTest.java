@@ -1,38 +1,75 @@
 package org.powerattention.runtime.cuda;
 
 import static com.google.common.truth.Truth.assertThat;
+import static com.google.common.truth.Truth.assertWithMessage;
 
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystem;
+import java.nio.file.FileSystems;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
-import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.Accelerator;
-import org.powerattention.runtime.ForwardOptions;
-import org.powerattention.runtime.PowerAttentionOperator;
-import org.powerattention.runtime.Tensor;
+import org.powerattention.runtime.FirstCall;
 
-/** What a program does not load that neither records nor logs: it took most of its start. */
+/** What a program does not load for its first call: it took most of its start. */
 final class StartTest {
+  private static String loaded(Object... device) throws Exception {
+    return JavaProcess.start("", List.of("-Xlog:class+load"), FirstCall.class, device).finish();
+  }
+
   @Test
   void aFirstCallStartsNeitherTheFlightRecorderNorLogging() throws Exception {
-    String loaded = JavaProcess.start("", List.of("-Xlog:class+load"), FirstCall.class).finish();
+    String loaded = loaded();
     assertThat(loaded).contains("org.powerattention.runtime.cpu.ForwardWalk ");
     assertThat(loaded).doesNotContain("jdk.jfr.internal.");
     assertThat(loaded).doesNotContain("jdk.internal.logger.");
     assertThat(loaded).doesNotContain("jcuda.");
   }
 
-  /** A forward call on the CPU. */
-  static final class FirstCall {
-    public static void main(String[] arguments) {
-      KernelSpec spec = new KernelSpec(2, 16, 64, DType.BF16, false, true);
-      try (Accelerator cpu = Accelerator.cpu();
-          PowerAttentionOperator operator =
-              PowerAttentionOperator.load(cpu, FakeCuda.program("Layer", spec));
-          Tensor x = cpu.tensor(DType.BF16, new float[100 * 16], 1, 100, 1, 16);
-          Tensor y = operator.forward(x, x, x, null, ForwardOptions.defaults())) {
-        y.toFloats();
+  /** A first use of the methods that a record has by itself takes some 25 ms. */
+  @Test
+  void aFirstCallUsesNoMethodsOfRecordsThatAreLinkedThen() throws Exception {
+    String onCpu = loaded();
+    String onGpu = loaded("gpu");
+    assertThat(onGpu).contains("org.powerattention.runtime.cuda.CudaForward ");
+    for (String loaded : List.of(onCpu, onGpu)) {
+      assertThat(loaded).doesNotContain("java.lang.runtime.ObjectMethods ");
+      assertThat(loaded).doesNotContain("java.util.Formatter ");
+    }
+  }
+
+  /** As much as a first string that is put together by invokedynamic. */
+  @Test
+  void noStringIsPutTogetherByInvokedynamic() throws Exception {
+    for (Class<?> type : List.of(KernelSpec.class, Accelerator.class)) {
+      Path classes = Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI());
+      if (Files.isDirectory(classes)) {
+        checkClasses(classes, type);
+      } else {
+        try (FileSystem jar = FileSystems.newFileSystem(classes)) {
+          checkClasses(jar.getPath("/"), type);
+        }
       }
     }
+  }
+
+  private static void checkClasses(Path root, Class<?> oneOfThem) throws IOException {
+    try (Stream<Path> files = Files.walk(root)) {
+      List<Path> classes = files.filter(file -> file.toString().endsWith(".class")).toList();
+      assertThat(classes.stream().map(file -> file.getFileName().toString()).toList())
+          .contains(oneOfThem.getSimpleName() + ".class");
+      for (Path file : classes) {
+        assertWithMessage("%s", file).that(text(file)).doesNotContain("makeConcatWithConstants");
+      }
+    }
+  }
+
+  private static String text(Path file) throws IOException {
+    return new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1);
   }
 }
