@@ -561,8 +561,6 @@ typedef element stored;
 
 __device__ __forceinline__ stored stored_of(float value) { return element_of(value); }
 
-__device__ __forceinline__ float float_of_stored(stored value) { return float_of(value); }
-
 // A [16 x 16] at `row`, `column` of a tile.
 __device__ __forceinline__ void load_a(
     uint32 (&a)[4], const element (*tile)[kRowStride], int row, int column) {
@@ -595,16 +593,6 @@ __device__ __forceinline__ void load_pairs_b(
   uint32 r[2][2];
   load_b(r, tile, row, column);
   for (int i = 0; i < 4; i++) b[i / 2][i % 2] = pair_of(r[i / 2][i % 2]);
-}
-
-// A [16 x 16] whose column k is row `row` + k of the tile.
-__device__ __forceinline__ void load_pairs_a_transposed(
-    Pair (&a)[4], const element (*tile)[kRowStride], int row, int column) {
-  const int lane = threadIdx.x % 32;
-  uint32 r[4];
-  load_matrices_transposed(
-      r, &tile[row + lane / 16 * 8 + lane % 8][column + lane / 8 % 2 * 8]);
-  for (int i = 0; i < 4; i++) a[i] = pair_of(r[i]);
 }
 
 // B [16 x 16] whose row k is row `row` + k of the tile.

@@ -570,8 +570,6 @@ __device__ __forceinline__ stored stored_of(float value) {
   return tf32_of(value);
 }
 
-__device__ __forceinline__ float float_of_stored(stored value) { return value; }
-
 // A [16 x 16] at `row`, `column` of a tile.
 __device__ __forceinline__ void load_a(
     uint32 (&a)[4], const element (*tile)[kRowStride], int row, int column) {
@@ -604,16 +602,6 @@ __device__ __forceinline__ void load_pairs_b(
   uint32 r[2][2];
   load_b(r, tile, row, column);
   for (int i = 0; i < 4; i++) b[i / 2][i % 2] = pair_of(r[i / 2][i % 2]);
-}
-
-// A [16 x 16] whose column k is row `row` + k of the tile.
-__device__ __forceinline__ void load_pairs_a_transposed(
-    Pair (&a)[4], const element (*tile)[kRowStride], int row, int column) {
-  const int lane = threadIdx.x % 32;
-  uint32 r[4];
-  load_matrices_transposed(
-      r, &tile[row + lane / 16 * 8 + lane % 8][column + lane / 8 % 2 * 8]);
-  for (int i = 0; i < 4; i++) a[i] = pair_of(r[i]);
 }
 
 // B [16 x 16] whose row k is row `row` + k of the tile.
@@ -650,17 +638,6 @@ __device__ __forceinline__ void load_pairs_b(
   for (int i = 0; i < 4; i++) {
     const float* two = &tile[row + g + i / 2 * 8][column + 2 * t + i % 2 * 8];
     b[i / 2][i % 2] = Pair{two[0], two[1]};
-  }
-}
-
-__device__ __forceinline__ void load_pairs_a_transposed(
-    Pair (&a)[4], const float (*tile)[kRowStride], int row, int column) {
-  const int g = threadIdx.x % 32 / 4;
-  const int t = threadIdx.x % 4;
-  for (int i = 0; i < 4; i++) {
-    const int k = row + 2 * t + i / 2 * 8;
-    const int m = column + g + i % 2 * 8;
-    a[i] = Pair{tile[k][m], tile[k + 1][m]};
   }
 }
 

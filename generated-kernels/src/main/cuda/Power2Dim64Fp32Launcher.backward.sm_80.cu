@@ -490,8 +490,6 @@ __device__ __forceinline__ stored stored_of(float value) {
   return value;
 }
 
-__device__ __forceinline__ float float_of_stored(stored value) { return value; }
-
 __device__ __forceinline__ void load_pairs_a(
     Pair (&a)[4], const float (*tile)[kRowStride], int row, int column) {
   const int g = threadIdx.x % 32 / 4;
@@ -509,17 +507,6 @@ __device__ __forceinline__ void load_pairs_b(
   for (int i = 0; i < 4; i++) {
     const float* two = &tile[row + g + i / 2 * 8][column + 2 * t + i % 2 * 8];
     b[i / 2][i % 2] = Pair{two[0], two[1]};
-  }
-}
-
-__device__ __forceinline__ void load_pairs_a_transposed(
-    Pair (&a)[4], const float (*tile)[kRowStride], int row, int column) {
-  const int g = threadIdx.x % 32 / 4;
-  const int t = threadIdx.x % 4;
-  for (int i = 0; i < 4; i++) {
-    const int k = row + 2 * t + i / 2 * 8;
-    const int m = column + g + i % 2 * 8;
-    a[i] = Pair{tile[k][m], tile[k + 1][m]};
   }
 }
 

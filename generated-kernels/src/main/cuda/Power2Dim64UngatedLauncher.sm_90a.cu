@@ -1914,7 +1914,7 @@ struct OutputShared {
   element q[kOutputGroups][kTileElements<kGroupRows>];
   element k[kKeyStages][kTileElements<kKeyTile>];
   element v[kKeyStages][kTileElements<kKeyTile>];
-  element slabs[kSlabStages][kSlabFeatures * kSumColumns];
+  element slabs[kSlabStages][kStateSlab];
   uint64 slab_full[kSlabStages];
   uint64 slab_empty[kSlabStages];
   uint64 keys_full[kKeyStages];

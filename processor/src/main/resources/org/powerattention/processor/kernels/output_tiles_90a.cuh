@@ -25,7 +25,7 @@ struct OutputShared {
   element q[kOutputGroups][kTileElements<kGroupRows>];
   element k[kKeyStages][kTileElements<kKeyTile>];
   element v[kKeyStages][kTileElements<kKeyTile>];
-  element slabs[kSlabStages][kSlabFeatures * kSumColumns];
+  element slabs[kSlabStages][kStateSlab];
 #if GATED
   KeyGates gates[kKeyStages];
   float2 row_gates[kOutputRows];  // G_i from the block's first row on: high, low

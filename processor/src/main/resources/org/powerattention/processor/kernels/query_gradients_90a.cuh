@@ -133,7 +133,7 @@ void query_gradients(const __grid_constant__ Arguments args) {
   const bool with_state = chunk > 0 || args.initial_sums != nullptr;
   const int64 snapshot = chunk_place(args, sequence, head, chunk);
   SlabRing ring(shared, args.states + snapshot * kStateBytes,
-                kSlabFeatures * kSumColumns * sizeof(element));
+                kStateSlab * sizeof(element));
   if (with_state && threadIdx.x == 0) ring.start();
   load_image<kGradientRows>(
       shared.x,
