@@ -7,7 +7,6 @@
 typedef element stored;
 
 __device__ __forceinline__ stored stored_of(float value) { return element_of(value); }
-
 #else
 typedef float stored;
 
@@ -18,7 +17,6 @@ __device__ __forceinline__ stored stored_of(float value) {
   return value;
 #endif
 }
-
 #endif
 
 #if !FP32
