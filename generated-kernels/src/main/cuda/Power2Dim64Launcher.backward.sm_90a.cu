@@ -1762,6 +1762,9 @@ __device__ __forceinline__ void add_steps(
   };
 #pragma unroll 1
   for (int i = 0; i < steps; i++, place.advance()) {
+    // All lanes have read the keys of the last step, not only the one that releases it in this one. At
+    // the release itself, between products, this would serialize them.
+    __syncwarp();
     barrier_wait(shared.full[place.stage], place.parity);
     fence_async_reads();
     add_tokens(tiles, shared.steps[place.stage], shared.values[place.stage], [&] {

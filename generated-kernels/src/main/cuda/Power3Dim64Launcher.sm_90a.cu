@@ -1517,6 +1517,9 @@ __device__ __forceinline__ void add_steps(
   };
 #pragma unroll 1
   for (int i = 0; i < steps; i++, place.advance()) {
+    // All lanes have read the keys of the last step, not only the one that releases it in this one. At
+    // the release itself, between products, this would serialize them.
+    __syncwarp();
     barrier_wait(shared.full[place.stage], place.parity);
     fence_async_reads();
     add_tokens(tiles, shared.steps[place.stage], shared.values[place.stage], [&] {
@@ -2285,6 +2288,7 @@ __device__ __forceinline__ void attend(
     arrived();
   };
   const auto release = [&](int tile_stage) {
+    __syncwarp();  // all lanes have read the gates, not only the one that arrives
     if (threadIdx.x % 32 == 0) barrier_arrive(shared.keys_empty[tile_stage]);
   };
   const auto before = [&] { return (stage == 0 ? kKeyStages : stage) - 1; };

@@ -124,6 +124,7 @@ __device__ __forceinline__ void attend(
     arrived();
   };
   const auto release = [&](int tile_stage) {
+    __syncwarp();  // all lanes have read the gates, not only the one that arrives
     if (threadIdx.x % 32 == 0) barrier_arrive(shared.keys_empty[tile_stage]);
   };
   const auto before = [&] { return (stage == 0 ? kKeyStages : stage) - 1; };
