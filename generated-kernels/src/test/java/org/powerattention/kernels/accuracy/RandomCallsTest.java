@@ -7,6 +7,8 @@ import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.powerattention.annotations.DType;
@@ -51,6 +53,7 @@ class RandomCallsTest {
   @ParameterizedTest(name = "{0}")
   @MethodSource("operators")
   @Tag("gpu")
+  @Execution(ExecutionMode.CONCURRENT)
   void onAGpu(TestOperator operator) {
     Accelerator.cudaUnavailable().ifPresent(reason -> Assumptions.abort("no GPU: " + reason));
     try (Accelerator device = Accelerator.cuda(0)) {

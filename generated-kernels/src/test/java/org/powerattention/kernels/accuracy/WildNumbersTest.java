@@ -5,6 +5,8 @@ import static com.google.common.truth.Truth.assertThat;
 import java.util.List;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.powerattention.runtime.Accelerator;
@@ -38,6 +40,7 @@ class WildNumbersTest {
   @ParameterizedTest(name = "{0}")
   @MethodSource("all")
   @Tag("gpu")
+  @Execution(ExecutionMode.CONCURRENT)
   void onAGpu(TestOperator operator) {
     Accelerator.cudaUnavailable().ifPresent(reason -> Assumptions.abort("no GPU: " + reason));
     try (Accelerator gpu = Accelerator.cuda(0)) {
