@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -39,10 +40,12 @@ inline thread_local dim3 blockIdx;
 inline dim3 blockDim;
 inline dim3 gridDim;
 
-// What the lanes of a warp show each other.
+// What the lanes of a warp show each other, in turns: of the time before, a lane may still be reading.
+typedef uint64_t Shown[32][8];
+
 struct Warp {
   pthread_barrier_t barrier;
-  uint64_t shown[32][8];
+  Shown shown[2];
 };
 
 struct Block {
@@ -60,6 +63,12 @@ inline Warp& own_warp() { return block->warps[threadIdx.x / 32]; }
 
 inline void __syncwarp() { pthread_barrier_wait(&own_warp().barrier); }
 
+// Where the warp's lanes write next what they show, before a __syncwarp, and read it behind.
+inline Shown& next_shown() {
+  static thread_local unsigned times = 0;
+  return own_warp().shown[times++ % 2];
+}
+
 inline void __syncthreads() { pthread_barrier_wait(&block->barrier); }
 
 inline int __syncthreads_or(int condition) {
@@ -75,12 +84,11 @@ inline int __syncthreads_or(int condition) {
 template <typename T>
 T of_lane(T value, int lane) {
   static_assert(sizeof(T) <= sizeof(uint64_t), "fits");
-  Warp& warp = own_warp();
-  std::memcpy(&warp.shown[own_lane()][0], &value, sizeof(T));
+  Shown& shown = next_shown();
+  std::memcpy(&shown[own_lane()][0], &value, sizeof(T));
   __syncwarp();
   T other;
-  std::memcpy(&other, &warp.shown[lane][0], sizeof(T));
-  __syncwarp();
+  std::memcpy(&other, &shown[lane][0], sizeof(T));
   return other;
 }
 
@@ -126,6 +134,49 @@ std::common_type_t<A, B> min(A a, B b) { return a < b ? a : b; }
 template <typename A, typename B>
 std::common_type_t<A, B> max(A a, B b) { return a > b ? a : b; }
 
+// The threads of a block, kept from block to block: a sanitizer takes long to start one.
+class Threads {
+  static constexpr int kMost = 256;
+
+  pthread_barrier_t turn;
+  std::function<void(int)> body;
+  int count = 0;
+  std::vector<std::thread> all;
+
+  void meet() { pthread_barrier_wait(&turn); }
+
+ public:
+  Threads() {
+    pthread_barrier_init(&turn, nullptr, kMost + 1);
+    for (int thread = 0; thread < kMost; thread++) {
+      all.emplace_back([this, thread] {
+        for (meet(); body != nullptr; meet()) {
+          if (thread < count) body(thread);
+          meet();
+        }
+      });
+    }
+  }
+
+  // Calls body(thread) in as many threads, and returns when all of them have.
+  void run(int threads, std::function<void(int)> block_body) {
+    if (threads > kMost) std::abort();
+    count = threads;
+    body = std::move(block_body);
+    meet();
+    meet();
+  }
+
+  ~Threads() {
+    body = nullptr;
+    meet();
+    for (std::thread& one : all) one.join();
+    pthread_barrier_destroy(&turn);
+  }
+};
+
+inline Threads threads_of_blocks;
+
 // Runs a kernel. Shared memory is full of NaN when a block starts.
 template <typename Kernel, typename Arguments>
 void launch(Kernel kernel, dim3 grid, int threads, int shared_bytes, const Arguments& arguments) {
@@ -141,15 +192,11 @@ void launch(Kernel kernel, dim3 grid, int threads, int shared_bytes, const Argum
     std::memset(shared, 0xff, shared_bytes);
     running.shared = static_cast<unsigned char*>(shared);
     block = &running;
-    std::vector<std::thread> all;
-    for (int thread = 0; thread < threads; thread++) {
-      all.emplace_back([&, thread] {
-        threadIdx = {(unsigned)thread, 0, 0};
-        blockIdx = {i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y};
-        kernel(arguments);
-      });
-    }
-    for (std::thread& one : all) one.join();
+    threads_of_blocks.run(threads, [&](int thread) {
+      threadIdx = {(unsigned)thread, 0, 0};
+      blockIdx = {i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y};
+      kernel(arguments);
+    });
     pthread_barrier_destroy(&running.barrier);
     for (Warp& warp : running.warps) pthread_barrier_destroy(&warp.barrier);
     std::free(shared);

@@ -14,8 +14,8 @@ inline void copy_wait() {}
 inline void copy_wait_but_latest() {}
 
 inline void load_four_matrices(uint32 (&r)[4], const void* row, bool transposed) {
-  Warp& warp = own_warp();
-  warp.shown[own_lane()][0] = reinterpret_cast<uint64_t>(row);
+  Shown& shown = next_shown();
+  shown[own_lane()][0] = reinterpret_cast<uint64_t>(row);
   __syncwarp();
   const int g = own_lane() / 4;
   const int t = own_lane() % 4;
@@ -24,11 +24,11 @@ inline void load_four_matrices(uint32 (&r)[4], const void* row, bool transposed)
     for (int e = 0; e < 2; e++) {
       const int row_of_matrix = transposed ? 2 * t + e : g;
       const int column = transposed ? g : 2 * t + e;
-      two[e] = reinterpret_cast<const element*>(warp.shown[matrix * 8 + row_of_matrix][0])[column];
+      two[e] = reinterpret_cast<const element*>(shown[matrix * 8 + row_of_matrix][0])[column];
     }
     r[matrix] = two[0] | two[1] << 16;
   }
-  __syncwarp();
+  __syncwarp();  // all lanes read at once, before any writes
 }
 
 inline void load_matrices(uint32 (&r)[4], const void* row) { load_four_matrices(r, row, false); }
@@ -43,8 +43,8 @@ inline float element_of_pair(uint64_t pair, int index) {
 
 // c [16 x 8] += a [16 x 16] b [16 x 8], spread over the lanes of a warp as PTX has it.
 inline void mma_16(float (&c)[4], const uint32 (&a)[4], uint32 b0, uint32 b1) {
-  Warp& warp = own_warp();
-  uint64_t(&mine)[8] = warp.shown[own_lane()];
+  Shown& shown = next_shown();
+  uint64_t(&mine)[8] = shown[own_lane()];
   for (int i = 0; i < 4; i++) mine[i] = a[i];
   mine[4] = b0;
   mine[5] = b1;
@@ -56,13 +56,12 @@ inline void mma_16(float (&c)[4], const uint32 (&a)[4], uint32 b0, uint32 b1) {
     const int column = 2 * t + i % 2;
     float sum = 0;
     for (int k = 0; k < 16; k++) {
-      const uint64_t pair_a = warp.shown[row % 8 * 4 + k % 8 / 2][row / 8 + k / 8 * 2];
-      const uint64_t pair_b = warp.shown[column * 4 + k % 8 / 2][4 + k / 8];
+      const uint64_t pair_a = shown[row % 8 * 4 + k % 8 / 2][row / 8 + k / 8 * 2];
+      const uint64_t pair_b = shown[column * 4 + k % 8 / 2][4 + k / 8];
       sum += element_of_pair(pair_a, k % 2) * element_of_pair(pair_b, k % 2);
     }
     c[i] += sum;
   }
-  __syncwarp();
 }
 
 inline uint32 pair_of(float low, float high) {

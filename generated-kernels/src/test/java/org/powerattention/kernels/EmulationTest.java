@@ -138,8 +138,10 @@ final class EmulationTest {
   }
 
   private Result run(List<String> command) throws Exception {
-    Process process =
-        new ProcessBuilder(command).directory(directory.toFile()).redirectErrorStream(true).start();
+    ProcessBuilder builder =
+        new ProcessBuilder(command).directory(directory.toFile()).redirectErrorStream(true);
+    builder.environment().put("TSAN_OPTIONS", "halt_on_error=1"); // one race is enough to know
+    Process process = builder.start();
     try (InputStream stream = process.getInputStream()) {
       String output = new String(stream.readAllBytes(), StandardCharsets.UTF_8);
       return new Result(process.waitFor(), output);
