@@ -1443,14 +1443,14 @@ __device__ __forceinline__ void add_steps(
   };
 #pragma unroll 1
   for (int i = 0; i < steps; i++, place.advance()) {
-    // All lanes have read the keys of the last step, not only the one that releases it in this one. At
-    // the release itself, between products, this would serialize them.
-    __syncwarp();
     barrier_wait(shared.full[place.stage], place.parity);
     fence_async_reads();
     add_tokens(tiles, shared.steps[place.stage], shared.values[place.stage], [&] {
       if (i > 0) release_last();
     });
+    // All lanes have read the step's keys, not only the one that releases it later. At a release, between
+    // products, this would serialize them.
+    __syncwarp();
   }
   wgmma_wait<0>();
 #pragma unroll
