@@ -10,6 +10,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongSupplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import javax.management.JMException;
+import javax.management.ObjectName;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -25,10 +29,15 @@ final class SoakTest {
   private static final int[] TOKENS = {1, 64, 100, 200};
   private static final int WARM_UP = 200;
 
-  /** Bytes of the heap for each cycle that are no leak; the least that could leak is more. */
-  private static final double HEAP_PER_CYCLE = 64;
+  private static final int ROUNDS = 8;
 
-  private static final long HEAP_NOISE = 256 << 10;
+  /** Bytes of the heap for each cycle that are no leak; the least that could leak is more. */
+  private static final long HEAP_PER_CYCLE = 32;
+
+  private static final long HEAP_NOISE = 16 << 10;
+
+  /** The last line of a histogram: how many instances, and how many bytes. */
+  private static final Pattern TOTAL = Pattern.compile("(?m)^Total\\s+\\d+\\s+(\\d+)");
 
   @Test
   void theCpuAndTheHeapStayFlat() {
@@ -48,59 +57,107 @@ final class SoakTest {
     }
   }
 
+  /**
+   * Goes through cycles until the memory before and after is the same. What leaks does so in every
+   * round; what is taken once, such as the scratch arrays of one more thread of the CPU, in one.
+   */
   private static void soak(
       Accelerator device, int cycles, LongSupplier deviceBytes, long deviceNoise) {
-    long[] heap = new long[2];
-    long[] memory = new long[2];
-    List<String> first = new ArrayList<>();
+    long heapNoise = HEAP_NOISE + HEAP_PER_CYCLE * cycles;
     try (Power2Dim32Launcher attention = Power2Dim32Launcher.on(device);
         Stream stream = device.newStream()) {
-      for (int cycle = -WARM_UP; cycle <= cycles; cycle++) {
-        if (cycle == 0 || cycle == cycles) {
-          device.synchronize();
-          heap[cycle == 0 ? 0 : 1] = heapBytes();
-          memory[cycle == 0 ? 0 : 1] = settled(deviceBytes);
+      List<String> hashes = new ArrayList<>();
+      cycle(device, attention, stream, hashes, WARM_UP);
+      Footprint.of(device, deviceBytes); // The classes that this takes are no leak.
+      Footprint before = Footprint.of(device, deviceBytes);
+      for (int round = 1; ; round++) {
+        cycle(device, attention, stream, hashes, cycles);
+        Footprint after = Footprint.of(device, deviceBytes);
+        System.out.println(
+            String.format(
+                Locale.ROOT,
+                "%nSoak on %s, round %d of %,d cycles: heap %,d KiB before, %,d KiB after; device"
+                    + " %,d KiB before, %,d KiB after",
+                device.name(),
+                round,
+                cycles,
+                before.heap >> 10,
+                after.heap >> 10,
+                before.device >> 10,
+                after.device >> 10));
+        if (round == ROUNDS || after.within(before, heapNoise, deviceNoise)) {
+          assertThat(after.heap - before.heap).isAtMost(heapNoise);
+          assertThat(after.device - before.device).isAtMost(deviceNoise);
+          return;
         }
-        int variant = Math.floorMod(cycle, 2 * TOKENS.length);
-        int tokens = TOKENS[variant / 2];
-        Form form = variant % 2 == 0 ? Form.CHUNKED : Form.ATTENTION;
-        try (Workout workout = new Workout(device, attention, tokens, tokens)) {
-          String hash = workout.run(form, cycle % 3 == 0 ? stream : null);
-          int seen = cycle + WARM_UP;
-          if (seen < 2 * TOKENS.length) {
-            first.add(hash);
-          } else {
-            assertWithMessage("cycle %s", cycle)
-                .that(hash)
-                .isEqualTo(first.get(seen % (2 * TOKENS.length)));
-          }
-        }
+        before = after;
       }
     }
-    System.out.println(
-        String.format(
-            Locale.ROOT,
-            "%nSoak on %s, %,d cycles: heap %,d KiB before, %,d KiB after; device %,d KiB before,"
-                + " %,d KiB after",
-            device.name(),
-            cycles,
-            heap[0] >> 10,
-            heap[1] >> 10,
-            memory[0] >> 10,
-            memory[1] >> 10));
-    assertThat(heap[1] - heap[0]).isLessThan((long) (HEAP_NOISE + HEAP_PER_CYCLE * cycles));
-    assertThat(memory[1] - memory[0]).isAtMost(deviceNoise);
   }
 
-  /** Returns what the heap holds once what is unreachable has been cleaned up. */
+  /**
+   * Runs cycles of changing sizes and forms, and compares the bits with those of the first ones.
+   */
+  private static void cycle(
+      Accelerator device,
+      Power2Dim32Launcher attention,
+      Stream stream,
+      List<String> hashes,
+      int cycles) {
+    for (int cycle = 0; cycle < cycles; cycle++) {
+      int variant = cycle % (2 * TOKENS.length);
+      int tokens = TOKENS[variant / 2];
+      Form form = variant % 2 == 0 ? Form.CHUNKED : Form.ATTENTION;
+      try (Workout workout = new Workout(device, attention, tokens, tokens)) {
+        String hash = workout.run(form, cycle % 3 == 0 ? stream : null);
+        if (variant == hashes.size()) {
+          hashes.add(hash);
+        }
+        assertWithMessage("cycle %s", cycle).that(hash).isEqualTo(hashes.get(variant));
+      }
+    }
+  }
+
+  /** Bytes in use, of what can be reached on the heap and of the device's memory. */
+  private record Footprint(long heap, long device) {
+    static Footprint of(Accelerator device, LongSupplier deviceBytes) {
+      device.synchronize();
+      return new Footprint(heapBytes(), settled(deviceBytes));
+    }
+
+    boolean within(Footprint before, long heapNoise, long deviceNoise) {
+      return heap - before.heap <= heapNoise && device - before.device <= deviceNoise;
+    }
+  }
+
+  /**
+   * Returns the bytes of the objects that can be reached. What the heap has in use is more by the
+   * buffers from which threads allocate, whose sizes change with what the threads do.
+   */
   private static long heapBytes() {
     long least = Long.MAX_VALUE;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 3; i++) {
       System.gc();
-      Runtime runtime = Runtime.getRuntime();
-      least = Math.min(least, runtime.totalMemory() - runtime.freeMemory());
+      LockSupport.parkNanos(20_000_000);
+      Matcher total = TOTAL.matcher(histogram());
+      assertWithMessage("a total in the histogram").that(total.find()).isTrue();
+      least = Math.min(least, Long.parseLong(total.group(1)));
     }
     return least;
+  }
+
+  private static String histogram() {
+    try {
+      return (String)
+          ManagementFactory.getPlatformMBeanServer()
+              .invoke(
+                  new ObjectName("com.sun.management:type=DiagnosticCommand"),
+                  "gcClassHistogram",
+                  new Object[] {new String[0]},
+                  new String[] {String[].class.getName()});
+    } catch (JMException e) {
+      throw new AssertionError(e);
+    }
   }
 
   /**
