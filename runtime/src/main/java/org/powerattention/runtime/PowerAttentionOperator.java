@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.KernelSpec;
 import org.powerattention.runtime.events.Nvtx;
@@ -45,7 +46,8 @@ public final class PowerAttentionOperator implements AutoCloseable {
       String name,
       KernelSpec spec,
       LoadedProgram program,
-      Duration tuning) {
+      Duration tuning,
+      LongSupplier clock) {
     this.accelerator = accelerator;
     this.spec = spec;
     this.program = program;
@@ -53,7 +55,7 @@ public final class PowerAttentionOperator implements AutoCloseable {
     this.forward = new ForwardCalls(this);
     this.backward = new BackwardCalls(this);
     this.serving = new ServingCalls(this);
-    this.tuner = new Tuner(this, Boolean.getBoolean(Tuner.PROPERTY), tuning);
+    this.tuner = new Tuner(this, Boolean.getBoolean(Tuner.PROPERTY), tuning, clock);
   }
 
   /**
@@ -62,11 +64,11 @@ public final class PowerAttentionOperator implements AutoCloseable {
    * @throws PowerAttentionException if it cannot be compiled or loaded; the message says why
    */
   public static PowerAttentionOperator load(Accelerator accelerator, KernelProgram program) {
-    return load(accelerator, program, Nvtx.ofProcess());
+    return load(accelerator, program, Nvtx.ofProcess(), System::nanoTime);
   }
 
   static PowerAttentionOperator load(
-      Accelerator accelerator, KernelProgram program, @Nullable Ranges ranges) {
+      Accelerator accelerator, KernelProgram program, @Nullable Ranges ranges, LongSupplier clock) {
     accelerator.checkOpen();
     Duration tuning = Tuner.limit(System.getProperty(Tuner.SECONDS_PROPERTY));
     LoadedProgram loaded =
@@ -75,7 +77,8 @@ public final class PowerAttentionOperator implements AutoCloseable {
     if (ranges != null) {
       loaded = new RangedProgram(loaded, ranges, program.name());
     }
-    return new PowerAttentionOperator(accelerator, program.name(), program.spec(), loaded, tuning);
+    return new PowerAttentionOperator(
+        accelerator, program.name(), program.spec(), loaded, tuning, clock);
   }
 
   /** Returns what was declared. */

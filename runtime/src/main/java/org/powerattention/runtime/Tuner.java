@@ -9,6 +9,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.powerattention.annotations.DType;
 import org.powerattention.annotations.KernelSpec;
@@ -47,6 +48,7 @@ final class Tuner {
   private final KernelSpec spec;
   private final boolean lazily;
   private final Duration limit;
+  private final LongSupplier clock;
   private final Map<CallShape, Tuning> tunings = new ConcurrentHashMap<>();
 
   /**
@@ -54,12 +56,14 @@ final class Tuner {
    *
    * @param lazily whether calls that leave their form open have their shape measured
    * @param limit most time that a shape takes, but for the call under way
+   * @param clock gives nanoseconds
    */
-  Tuner(PowerAttentionOperator operator, boolean lazily, Duration limit) {
+  Tuner(PowerAttentionOperator operator, boolean lazily, Duration limit, LongSupplier clock) {
     this.operator = operator;
     this.spec = operator.spec();
     this.lazily = lazily;
     this.limit = limit;
+    this.clock = clock;
   }
 
   /**
@@ -145,7 +149,7 @@ final class Tuner {
   }
 
   private Tuning measure(CallShape shape) {
-    long start = System.nanoTime();
+    long start = clock.getAsLong();
     long end = start + limit.toNanos();
     boolean chunkedByDefault = shape.tokens() >= spec.crossoverTokens();
     List<CallChoice> choices = new ArrayList<>();
@@ -178,7 +182,7 @@ final class Tuner {
     int tried = 0;
     try (Tensors tensors = new Tensors(shape)) {
       for (CallChoice choice : choices) {
-        if (tried > 0 && System.nanoTime() >= end) {
+        if (tried > 0 && clock.getAsLong() >= end) {
           break;
         }
         choose(shape, choice.chunked(), choice.chunksPerSegment());
@@ -206,7 +210,7 @@ final class Tuner {
             "Measured {0} of {1} ways in {2} s: {3} ms in {4} form{5}, by the cost model {6} ms",
             tried,
             choices.size(),
-            String.format(Locale.ROOT, "%.2f", (System.nanoTime() - start) / 1e9),
+            String.format(Locale.ROOT, "%.2f", (clock.getAsLong() - start) / 1e9),
             String.format(Locale.ROOT, "%.3f", least),
             fastest.chunked() ? "chunked" : "attention",
             fastest.chunksPerSegment() == 0
@@ -271,8 +275,8 @@ final class Tuner {
     double time(Form form) {
       call(form); // warm-up, and the first use of what it needs
       double least = Double.POSITIVE_INFINITY;
-      long end = System.nanoTime() + (long) (CHOICE_SECONDS * 1e9);
-      for (int i = 0; i < MOST_CALLS && (i < 2 || System.nanoTime() < end); i++) {
+      long end = clock.getAsLong() + (long) (CHOICE_SECONDS * 1e9);
+      for (int i = 0; i < MOST_CALLS && (i < 2 || clock.getAsLong() < end); i++) {
         least = Math.min(least, call(form));
       }
       return least;
@@ -280,10 +284,10 @@ final class Tuner {
 
     private double call(Form form) {
       operator.accelerator().synchronize();
-      long start = System.nanoTime();
+      long start = clock.getAsLong();
       operator.forwardInto(y, q, k, v, logG, ForwardOptions.defaults().form(form));
       operator.accelerator().synchronize();
-      return (System.nanoTime() - start) / 1e6;
+      return (clock.getAsLong() - start) / 1e6;
     }
 
     @Override

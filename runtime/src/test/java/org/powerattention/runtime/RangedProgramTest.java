@@ -32,7 +32,8 @@ final class RangedProgramTest {
       };
 
   private PowerAttentionOperator load(Accelerator device) {
-    return PowerAttentionOperator.load(device, FakeCuda.program("Layer", SPEC), ranges);
+    return PowerAttentionOperator.load(
+        device, FakeCuda.program("Layer", SPEC), ranges, System::nanoTime);
   }
 
   /** Returns ranges and launches, in order, several launches in a row as one. */

@@ -33,12 +33,22 @@ class TunerTest {
   private Tensor logG;
 
   @BeforeEach
-  void load() {
+  void open() {
     device = new Accelerator(cuda.open());
-    operator = PowerAttentionOperator.load(device, FakeCuda.program("Layer", SPEC));
+    operator = load();
     q = device.zeros(DType.BF16, 1, TOKENS, 2, 16);
     k = device.zeros(DType.BF16, 1, TOKENS, 1, 16);
     logG = device.zeros(DType.FP32, 1, TOKENS, 1);
+  }
+
+  /** Loads the program, whose launches take the time that the test says. */
+  private PowerAttentionOperator load() {
+    return PowerAttentionOperator.load(
+        device, FakeCuda.program("Layer", SPEC), null, () -> cuda.clock);
+  }
+
+  private Tuner tuner(boolean lazily, Duration limit) {
+    return new Tuner(operator, lazily, limit, () -> cuda.clock);
   }
 
   @AfterEach
@@ -113,8 +123,7 @@ class TunerTest {
     Tuning first = operator.tune(1, TOKENS, 2, 1);
     cuda.launched.clear();
     assertThat(operator.tune(1, TOKENS, 2, 1)).isEqualTo(first);
-    try (PowerAttentionOperator another =
-        PowerAttentionOperator.load(device, FakeCuda.program("Layer", SPEC))) {
+    try (PowerAttentionOperator another = load()) {
       assertThat(another.tune(1, TOKENS, 2, 1)).isEqualTo(first);
       assertThat(cuda.launched).isEmpty();
       cuda.launchedRows.clear();
@@ -125,14 +134,14 @@ class TunerTest {
 
   @Test
   void onlyCallsThatLeaveTheFormOpenAreMeasuredByThemselves() {
-    Tuner lazily = new Tuner(operator, true, LONG);
+    Tuner lazily = tuner(true, LONG);
     CallSizes sizes = new CallSizes(1, TOKENS, 2, 1, null);
     CallSizes few = new CallSizes(1, TOKENS - 1, 2, 1, null);
     cuda.launched.clear();
     lazily.beforeCall(Form.CHUNKED, sizes);
     lazily.beforeCall(Form.ATTENTION, sizes);
     lazily.beforeCall(Form.AUTOMATIC, few);
-    new Tuner(operator, false, LONG).beforeCall(Form.AUTOMATIC, sizes);
+    tuner(false, LONG).beforeCall(Form.AUTOMATIC, sizes);
     assertThat(cuda.launched).isEmpty();
     lazily.beforeCall(Form.AUTOMATIC, sizes);
     assertThat(cuda.launched).isNotEmpty();
@@ -144,7 +153,7 @@ class TunerTest {
   @Test
   void whenTimeIsUpTheBestSoFarIsTaken() {
     cuda.milliseconds = (kernel, rows) -> 2;
-    Tuning tuning = new Tuner(operator, false, Duration.ofNanos(1)).tune(SHAPE);
+    Tuning tuning = tuner(false, Duration.ofNanos(1)).tune(SHAPE);
     assertThat(tuning.chunksPerSegment()).isEqualTo(0);
     assertThat(tuning.milliseconds()).isEqualTo(tuning.untunedMilliseconds());
     // No other way than the cost model's was tried.
