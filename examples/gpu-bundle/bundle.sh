@@ -16,7 +16,7 @@ cd "$root"
 mvn -q -Pgpu-bundle -DskipTests -pl examples/gpu-bundle -am package
 
 # java.desktop draws the quick start's plot; java.logging, java.management and jdk.zipfs serve JUnit,
-# jdk.management counts what a test allocates.
+# jdk.management counts what tests allocate and hold.
 "$java_home/bin/jlink" --output "$bundle/jre" --no-header-files --no-man-pages --strip-java-debug-attributes \
   --add-modules java.base,java.desktop,java.logging,java.management,jdk.jfr,jdk.management,jdk.unsupported,jdk.zipfs
 # An archive of the JDK's classes, which every JDK brings: starts are faster, and an application's archive rests on it.
