@@ -69,29 +69,28 @@ final class SoakTest {
       List<String> hashes = new ArrayList<>();
       cycle(device, attention, stream, hashes, WARM_UP);
       Footprint.of(device, deviceBytes); // The classes that this takes are no leak.
-      Footprint before = Footprint.of(device, deviceBytes);
-      for (int round = 1; ; round++) {
+      Footprint before;
+      Footprint after = Footprint.of(device, deviceBytes);
+      int round = 0;
+      do {
+        before = after;
         cycle(device, attention, stream, hashes, cycles);
-        Footprint after = Footprint.of(device, deviceBytes);
+        after = Footprint.of(device, deviceBytes);
         System.out.println(
             String.format(
                 Locale.ROOT,
                 "%nSoak on %s, round %d of %,d cycles: heap %,d KiB before, %,d KiB after; device"
                     + " %,d KiB before, %,d KiB after",
                 device.name(),
-                round,
+                ++round,
                 cycles,
                 before.heap >> 10,
                 after.heap >> 10,
                 before.device >> 10,
                 after.device >> 10));
-        if (round == ROUNDS || after.within(before, heapNoise, deviceNoise)) {
-          assertThat(after.heap - before.heap).isAtMost(heapNoise);
-          assertThat(after.device - before.device).isAtMost(deviceNoise);
-          return;
-        }
-        before = after;
-      }
+      } while (round < ROUNDS && !after.within(before, heapNoise, deviceNoise));
+      assertThat(after.heap - before.heap).isAtMost(heapNoise);
+      assertThat(after.device - before.device).isAtMost(deviceNoise);
     }
   }
 
@@ -122,7 +121,7 @@ final class SoakTest {
   private record Footprint(long heap, long device) {
     static Footprint of(Accelerator device, LongSupplier deviceBytes) {
       device.synchronize();
-      return new Footprint(heapBytes(), settled(deviceBytes));
+      return new Footprint(settled(SoakTest::heapBytes), settled(deviceBytes));
     }
 
     boolean within(Footprint before, long heapNoise, long deviceNoise) {
@@ -135,15 +134,9 @@ final class SoakTest {
    * buffers from which threads allocate, whose sizes change with what the threads do.
    */
   private static long heapBytes() {
-    long least = Long.MAX_VALUE;
-    for (int i = 0; i < 3; i++) {
-      System.gc();
-      LockSupport.parkNanos(20_000_000);
-      Matcher total = TOTAL.matcher(histogram());
-      assertWithMessage("a total in the histogram").that(total.find()).isTrue();
-      least = Math.min(least, Long.parseLong(total.group(1)));
-    }
-    return least;
+    Matcher total = TOTAL.matcher(histogram());
+    assertWithMessage("a total in the histogram").that(total.find()).isTrue();
+    return Long.parseLong(total.group(1));
   }
 
   private static String histogram() {
@@ -161,7 +154,8 @@ final class SoakTest {
   }
 
   /**
-   * Returns the least of some readings: what was closed on the CPU is freed behind a collection.
+   * Returns the least of some readings: what is unreachable goes, and memory closed on the CPU is
+   * freed, behind a collection.
    */
   private static long settled(LongSupplier bytes) {
     long least = bytes.getAsLong();
