@@ -150,6 +150,24 @@ class TunerTest {
     assertThat(cuda.launched).isEmpty();
   }
 
+  @ParameterizedTest
+  @ValueSource(ints = {970, 990})
+  void anotherWayHasToWinByMoreThanNoise(int two) {
+    assertThat(segmentsByCostModel()).isNotEqualTo(2);
+    cuda.milliseconds =
+        (kernel, rows) ->
+            switch (kernel) {
+              case "state_pass" -> rows == 2 ? two : 1000;
+              case "attention" -> 1000;
+              default -> 0;
+            };
+    Tuning tuning = tuner(false, Duration.ofHours(1)).tune(SHAPE);
+    assertThat(tuning.untunedMilliseconds()).isEqualTo(1000);
+    assertThat(tuning.milliseconds()).isEqualTo(two < 980 ? two : 1000);
+    forward();
+    assertThat(rowsOf("state_pass") == 2).isEqualTo(two < 980);
+  }
+
   @Test
   void whenTimeIsUpTheBestSoFarIsTaken() {
     cuda.milliseconds = (kernel, rows) -> 2;
