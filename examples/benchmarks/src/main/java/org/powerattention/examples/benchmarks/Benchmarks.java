@@ -172,8 +172,8 @@ public final class Benchmarks {
     System.out.println(Row.header());
     for (Case timed : Training.cases()) {
       Training times = Training.of(device, clock, timed, operators.get(timed.operator()));
-      add(Row.forwardBackward(timed, times.forwardBackward(), peers));
-      add(Row.backward(timed, times.backward(), peers));
+      add(Row.forwardBackward(timed, times, peers));
+      add(Row.backward(timed, times, peers));
     }
   }
 

@@ -44,15 +44,23 @@ record Row(
   }
 
   /** The row of a forward call that saves, and the backward call that reads what it saved. */
-  static Row forwardBackward(Case timed, double milliseconds, @Nullable Peers peers) {
+  static Row forwardBackward(Case timed, Training measured, @Nullable Peers peers) {
     Double peer = peers == null ? null : peers.forwardBackward(timed.shape());
-    return of("forward+backward", 1 + BACKWARD_FLOPS, timed, milliseconds, peer, peers, null);
+    return of(
+        "forward+backward",
+        1 + BACKWARD_FLOPS,
+        timed,
+        measured.forwardBackward(),
+        peer,
+        peers,
+        measured.relError());
   }
 
   /** The row of the backward call alone; the peer's is forward and backward without forward. */
-  static Row backward(Case timed, double milliseconds, @Nullable Peers peers) {
+  static Row backward(Case timed, Training measured, @Nullable Peers peers) {
     Double peer = peers == null ? null : peers.backward(timed.shape());
-    return of("backward", BACKWARD_FLOPS, timed, milliseconds, peer, peers, null);
+    return of(
+        "backward", BACKWARD_FLOPS, timed, measured.backward(), peer, peers, measured.relError());
   }
 
   private static Row of(
@@ -62,7 +70,7 @@ record Row(
       double milliseconds,
       @Nullable Double peer,
       @Nullable Peers peers,
-      @Nullable Double relError) {
+      double relError) {
     KernelSpec spec = timed.spec();
     return new Row(
         direction,

@@ -92,7 +92,7 @@ final class Timer {
         times[i] = batch(device, operator, inputs, options, calls) / calls * 1e3;
       }
       Arrays.sort(times);
-      return new Measured(times[BATCHES / 2], SampledError.of(timed.spec(), inputs.get(0)));
+      return new Measured(times[BATCHES / 2], SampledError.ofY(timed.spec(), inputs.get(0)));
     } finally {
       inputs.forEach(Inputs::close);
     }

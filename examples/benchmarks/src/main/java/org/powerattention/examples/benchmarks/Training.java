@@ -18,8 +18,9 @@ import org.powerattention.runtime.Tensor;
  *
  * @param forwardBackward milliseconds of both
  * @param backward milliseconds of backward alone
+ * @param relError the error of the gradient of q, see {@link SampledError}
  */
-record Training(double forwardBackward, double backward) {
+record Training(double forwardBackward, double backward, double relError) {
   private static final int WARM_UP = 2;
   private static final double SECONDS = 0.1;
   private static final int MOST_CALLS = 51;
@@ -118,7 +119,11 @@ record Training(double forwardBackward, double backward) {
       double backward =
           median(clock, i -> sets.get(i % sets.size()).backward(operator, timed.form()));
       device.synchronize();
-      return new Training(both, backward);
+      Set read = sets.get(0);
+      return new Training(
+          both,
+          backward,
+          SampledError.ofQueryGradient(timed.spec(), read.inputs, read.dY, read.gradients.dQ()));
     } finally {
       sets.forEach(Set::close);
     }
